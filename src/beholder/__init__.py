@@ -1,0 +1,84 @@
+"""Beholder: image recognition in one file, offline, with honest answers.
+
+    import beholder
+
+    model = beholder.load("efficientnet-lite0")
+    result = model.predict("cat.jpg")
+    result.label, result.confidence
+
+Nothing is loaded until it is used: importing this package imports no other.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from beholder.errors import BeholderError, ImageError, ModelError
+    from beholder.image import Image, Limits
+    from beholder.model import FileModel, Model, ModelCard
+    from beholder.result import (
+        Caption,
+        Classification,
+        Detections,
+        Embedding,
+        ImageFailure,
+        Result,
+        Segmentation,
+        result_from_dict,
+    )
+    from beholder.zoo import load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BeholderError",
+    "Caption",
+    "Classification",
+    "Detections",
+    "Embedding",
+    "FileModel",
+    "Image",
+    "ImageError",
+    "ImageFailure",
+    "Limits",
+    "Model",
+    "ModelCard",
+    "ModelError",
+    "Result",
+    "Segmentation",
+    "__version__",
+    "load",
+    "result_from_dict",
+]
+
+_HOMES = {
+    "BeholderError": "beholder.errors",
+    "Caption": "beholder.result",
+    "Classification": "beholder.result",
+    "Detections": "beholder.result",
+    "Embedding": "beholder.result",
+    "FileModel": "beholder.model",
+    "Image": "beholder.image",
+    "ImageError": "beholder.errors",
+    "ImageFailure": "beholder.result",
+    "Limits": "beholder.image",
+    "Model": "beholder.model",
+    "ModelCard": "beholder.model",
+    "ModelError": "beholder.errors",
+    "Result": "beholder.result",
+    "Segmentation": "beholder.result",
+    "load": "beholder.zoo",
+    "result_from_dict": "beholder.result",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'beholder' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

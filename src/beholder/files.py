@@ -1,0 +1,84 @@
+"""Where Beholder keeps its own files, and how it writes the ones that are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from beholder.errors import OutputExists, OutputFailed
+
+
+def cache_dir() -> Path:
+    """The folder for what can be made again: `$BEHOLDER_CACHE`, or the system's place for caches."""
+    chosen = os.environ.get("BEHOLDER_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "beholder" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "beholder"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "beholder"
+
+
+def digest(data: bytes | memoryview) -> str:
+    """The content digest of some bytes: `sha256:` and 64 hexadecimal digits."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The content digest of a file, read as a stream."""
+    with open(path, "rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+@contextmanager
+def write_atomic(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Write a file beside its place and rename it into place when all of it is written.
+
+    Args:
+        path: the file to make; its folder is made when missing.
+        overwrite: whether an existing file may be replaced.
+
+    Yields:
+        A binary stream to write to. When the block raises, nothing is left behind.
+
+    Raises:
+        OutputExists: the file exists and `overwrite` is false.
+        OutputFailed: the folder cannot be written to, or the disk is full.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OutputFailed(f"{target}: is a folder; name a file")
+    if not overwrite and target.exists():
+        raise OutputExists(f"{target}: exists already; choose another name or pass --force")
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _rename_new(temporary, target)
+    except OSError as error:
+        raise OutputFailed(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _rename_new(temporary: Path, target: Path) -> None:
+    """Rename onto a name that must still be free, also when another process is writing the same one."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise OutputExists(f"{target}: exists already; choose another name or pass --force") from None
+    except OSError:
+        os.replace(temporary, target)  # a file system without hard links

@@ -1,0 +1,26 @@
+"""What an image may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an image may cost before it is refused; each can be set.
+
+    Attributes:
+        max_bytes: size of the encoded image, bytes.
+        max_pixels: width times height that the header claims, checked before any pixel is allocated.
+        max_frames: frames read from one video.
+        max_members: entries of one archive.
+        timeout_seconds: time to decode one image.
+        worker_memory_bytes: memory of one decoding worker, beyond what it needs to start.
+    """
+
+    max_bytes: int = 512 * 2**20
+    max_pixels: int = 128_000_000
+    max_frames: int = 1_000_000
+    max_members: int = 1_000_000
+    timeout_seconds: float = 30.0
+    worker_memory_bytes: int = 2 * 2**30

@@ -1,0 +1,345 @@
+"""The seam of everything that recognizes: images in, results out."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beholder.errors import ImageError, InvalidModel, UsageError, WrongTask
+from beholder.image import Input, Isolation, Limits, Reader, expand
+from beholder.image.sources import single
+from beholder.model.card import ModelCard
+from beholder.model.decoding import DECODERS, NEEDED_OUTPUTS, USED_OUTPUTS, Decoder, Options, Place, embedding_of
+from beholder.model.file import card_of, inspect, read_model
+from beholder.model.geometry import Placement
+from beholder.model.pipeline import run_batches
+from beholder.model.runtime import OnnxRuntime, Runtime, Tensors
+from beholder.result import Embedding, ImageFailure, Result
+
+Answer = Result | ImageFailure
+
+
+class Model(ABC):
+    """Images in, results out; the same whether the file runs here or behind a server."""
+
+    @property
+    @abstractmethod
+    def card(self) -> ModelCard:
+        """What the model says about itself."""
+
+    @abstractmethod
+    def answer_many(self, sources: Any, options: Options, *, embed: bool, batch_size: int | None) -> Iterator[Answer]:
+        """Answer every image of the sources, in order; a bad one with an `ImageFailure`."""
+
+    @abstractmethod
+    def answer_one(self, source: Any, options: Options, *, embed: bool) -> Result:
+        """Answer the one image of a source, or raise why it cannot be."""
+
+    @final
+    def predict(self, source: Any, *, top: int = 5, threshold: float | None = None) -> Any:
+        """Say what is in one image.
+
+        Args:
+            source: a path, encoded bytes, a binary file object, a PIL image, or an array `(h, w)`, `(h, w, 3)` RGB or
+                `(h, w, 4)` RGBA.
+            top: how many labels to give, best first; 0 for all.
+            threshold: replaces the thresholds of the card, between 0 and 1.
+
+        Returns:
+            The result type of the model's task: `Classification`, `Detections`, `Segmentation`, `Caption` or
+            `Embedding`, in pixels of the original image.
+
+        Raises:
+            ImageError: the image cannot be read.
+            UsageError: the source holds several images, or an option is out of range.
+        """
+        return self.answer_one(source, _options(top, threshold), embed=False)
+
+    @final
+    def predict_many(
+        self, sources: Any, *, top: int = 5, threshold: float | None = None, batch_size: int | None = None
+    ) -> Iterator[Any]:
+        """Say what is in many images, as a stream in their order; memory does not grow with their number.
+
+        Args:
+            sources: what `predict` takes, a folder, a glob pattern, a zip or tar archive, a video, a camera
+                (`camera:0`), or an iterable of these.
+            top: as for `predict`.
+            threshold: as for `predict`.
+            batch_size: images computed together; the device's best when left out.
+
+        Yields:
+            A result for each image, or an `ImageFailure` that says why there is none.
+        """
+        return self.answer_many(sources, _options(top, threshold), embed=False, batch_size=batch_size)
+
+    @final
+    def embed(self, source: Any) -> Embedding:
+        """The embedding of one image; takes what `predict` takes.
+
+        Raises:
+            WrongTask: the model gives no embedding.
+            ImageError: the image cannot be read.
+        """
+        result = self.answer_one(source, Options(), embed=True)
+        if not isinstance(result, Embedding):
+            raise WrongTask(f"{self.card.name} gave {result.task} where an embedding was asked for")
+        return result
+
+    @final
+    def embed_many(self, sources: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+        """The embeddings of many images, as a stream in their order; takes what `predict_many` takes.
+
+        Yields:
+            An `Embedding` for each image, or an `ImageFailure`.
+
+        Raises:
+            WrongTask: the model gives no embedding.
+        """
+        return self.answer_many(sources, Options(), embed=True, batch_size=batch_size)
+
+
+@final
+class FileModel(Model):
+    """A model that runs here, from one file.
+
+    Args:
+        card: what the file says about itself.
+        runtime: runs its graph.
+        limits: what an image may cost.
+        isolation: which images are decoded in a worker that can be killed.
+        exact: whether JPEGs are always decoded whole, even where the card allows a reduced scale.
+
+    Raises:
+        InvalidModel: the graph does not give what the card promises.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        runtime: Runtime,
+        *,
+        limits: Limits | None = None,
+        isolation: Isolation = "auto",
+        exact: bool = False,
+    ) -> None:
+        missing = [name for name in NEEDED_OUTPUTS[card.task] if name not in runtime.outputs]
+        if card.embedding is not None and "embedding" not in runtime.outputs:
+            missing.append("embedding")
+        if missing:
+            found = ", ".join(runtime.outputs)
+            raise InvalidModel(f"a model that can {card.task} must give {', '.join(missing)}; it gives {found}")
+        self._card = card
+        self._runtime = runtime
+        self._reader = Reader(limits, isolation)
+        self._geometry = replace(card.geometry, draft=None) if exact else card.geometry
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model says about itself."""
+        return self._card
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the graph."""
+        return self._runtime
+
+    def __repr__(self) -> str:
+        return f"<{self._card.name}: {self._card.task}, {len(self._card.labels):,} labels, {self._runtime.device}>"
+
+    def answer_one(self, source: Any, options: Options, *, embed: bool) -> Result:
+        """Answer the one image of a source, or raise why it cannot be."""
+        job = self._job(options, embed)
+        read = job.read(single(source, self._reader.limits))
+        if isinstance(read, ImageError):
+            raise read
+        return job.compute([read])[0]
+
+    def answer_many(
+        self, sources: Any, options: Options, *, embed: bool, batch_size: int | None = None
+    ) -> Iterator[Answer]:
+        """Answer every image of the sources, in order; a bad one with an `ImageFailure`."""
+        if batch_size is not None and batch_size < 1:
+            raise UsageError(f"batch_size: must be at least 1, found {batch_size}")
+        job = self._job(options, embed)
+        inputs = expand(sources, self._reader.limits)
+        return run_batches(inputs, job.answer, batch_size or self._runtime.batch_size, self._runtime.threads)
+
+    def _job(self, options: Options, embed: bool) -> _Job:
+        if embed:
+            if self._card.embedding is None:
+                raise WrongTask(f"{self._card.name} gives no embedding; use a model whose card has one")
+            return _Job(self, self._reader, embedding_of, ("embedding",), options)
+        wanted = tuple(name for name in USED_OUTPUTS[self._card.task] if name in self._runtime.outputs)
+        return _Job(self, self._reader, DECODERS[self._card.task], wanted, options)
+
+    def prepare(self, found: Input) -> Prepared:
+        """Read an image and make the model's input of it.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        image = self._reader.read(found.load(), found.name, self._needed_scale)
+        pixels, placement = self._geometry.apply(image)
+        return Prepared(found, pixels, image.size_hw, placement)
+
+    @property
+    def _needed_scale(self) -> Callable[[tuple[int, int]], float] | None:
+        return None if self._geometry.draft is None else self._geometry.needed_scale
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image as the model's input.
+
+    Attributes:
+        found: where it came from.
+        pixels: uint8 `(height, width, 3)` of the input.
+        size_hw: height and width of the original image.
+        placement: where the input lies in it.
+    """
+
+    found: Input
+    pixels: NDArray[np.uint8]
+    size_hw: tuple[int, int]
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One call of predict or embed: from inputs to answers, a batch at a time, in any thread."""
+
+    model: FileModel
+    reader: Reader
+    decoder: Decoder
+    outputs: tuple[str, ...]
+    options: Options
+
+    def read(self, found: Input) -> Prepared | ImageError:
+        try:
+            return self.model.prepare(found)
+        except ImageError as error:
+            return error
+
+    def answer(self, batch: list[Input]) -> list[Answer]:
+        """Answer a batch: its good images are computed together, its bad ones answered with why."""
+        read = [self.read(found) for found in batch]
+        results = iter(self.compute([item for item in read if isinstance(item, Prepared)]))
+        return [
+            ImageFailure(found.name, item.kind, item.reason, found.frame)
+            if isinstance(item, ImageError)
+            else next(results)
+            for found, item in zip(batch, read, strict=True)
+        ]
+
+    def compute(self, prepared: Sequence[Prepared]) -> list[Result]:
+        if not prepared:
+            return []
+        tensors = self.model.runtime.run(np.stack([item.pixels for item in prepared]), self.outputs)
+        _check_batch(tensors, len(prepared))
+        return [self._decode(tensors, index, item) for index, item in enumerate(prepared)]
+
+    def _decode(self, tensors: Tensors, index: int, item: Prepared) -> Result:
+        found = item.found
+        common = {
+            "source": found.name,
+            "size_hw": item.size_hw,
+            "model": self.model.card.name,
+            "frame": found.frame,
+            "time_seconds": found.time_seconds,
+            "_pixels": partial(_pixels_of, self.reader, found),
+        }
+        row = {name: values[index] for name, values in tensors.items()}
+        return self.decoder(row, Place(common, item.size_hw, item.placement), self.model.card, self.options)
+
+
+def _pixels_of(reader: Reader, found: Input) -> NDArray[np.uint8]:
+    """Every pixel of an image, read again when its result is to be drawn: results keep no pixels."""
+    return reader.read(found.load(), found.name).pixels
+
+
+def _check_batch(tensors: Tensors, count: int) -> None:
+    for name, values in tensors.items():
+        if values.shape[:1] != (count,):
+            raise InvalidModel(f"output {name} must have {count} rows for {count} images, found shape {values.shape}")
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise InvalidModel(f"output {name} holds values that are not numbers (NaN or infinity)")
+
+
+def _options(top: int, threshold: float | None) -> Options:
+    if top < 0:
+        raise UsageError(f"top: must be 0 (all) or more, found {top}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"threshold: must lie between 0 and 1, found {threshold}")
+    return Options(top, threshold)
+
+
+def load_file(
+    path: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    limits: Limits | None = None,
+    isolation: Isolation = "auto",
+    exact: bool = False,
+) -> FileModel:
+    """Load a model file.
+
+    Args:
+        path: the file.
+        device: `auto` for the fastest present, or one of `beholder.model.runtime.available_devices()`.
+        limits: what an image may cost.
+        isolation: which images are decoded in a worker that can be killed.
+        exact: whether JPEGs are always decoded whole, even where the card allows a reduced scale.
+
+    Raises:
+        InvalidModel: damaged, hostile, or not what its card says.
+    """
+    data, card = read_model(path)
+    try:
+        return _load(data, card, device, limits, isolation, exact)
+    except InvalidModel as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from None
+
+
+def load_bytes(
+    data: bytes,
+    *,
+    device: str = "auto",
+    limits: Limits | None = None,
+    isolation: Isolation = "auto",
+    exact: bool = False,
+) -> FileModel:
+    """Load a model from the bytes of its file; see `load_file`."""
+    inspect(data)
+    return _load(data, card_of(data), device, limits, isolation, exact)
+
+
+def _load(
+    data: bytes, card: ModelCard, device: str, limits: Limits | None, isolation: Isolation, exact: bool
+) -> FileModel:
+    runtime = OnnxRuntime(data, device)
+    _check_shapes(card, runtime)
+    return FileModel(card, runtime, limits=limits, isolation=isolation, exact=exact)
+
+
+def _check_shapes(card: ModelCard, runtime: OnnxRuntime) -> None:
+    """The graph's declared sizes must be those of the card."""
+    for declared, stated in zip(runtime.input_hw, card.geometry.size_hw, strict=True):
+        if declared is not None and declared != stated:
+            raise InvalidModel(f"its input is {runtime.input_hw}, where its card says {card.geometry.size_hw}")
+    sizes = {"embedding": card.embedding.dim if card.embedding else None}
+    if card.task in ("classify", "segment"):
+        sizes["probabilities"] = len(card.labels)
+    for name, size in sizes.items():
+        if size is None or name not in runtime.outputs:
+            continue
+        shape = runtime.output_shape(name)
+        if len(shape) < 2 or shape[1] not in (None, size):
+            raise InvalidModel(f"its output {name} has shape {list(shape)}, where its card needs [N, {size}]")

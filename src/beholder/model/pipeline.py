@@ -1,0 +1,62 @@
+"""Many inputs through one function, in order, with bounded memory.
+
+Each thread takes a small batch through everything: it reads, decodes, computes and gives back results. While one thread
+decodes, another computes, so no core waits, and there is no queue between stages that could fill up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice, repeat
+from typing import TypeVar
+
+from beholder.image import Input
+
+Out = TypeVar("Out")
+
+
+def run_batches(
+    inputs: Iterable[Input], process: Callable[[list[Input]], list[Out]], batch_size: int, threads: int
+) -> Iterator[Out]:
+    """Apply `process` to batches of inputs in several threads; yield what it gives in the order of the inputs.
+
+    Args:
+        inputs: taken one at a time, never more than are being worked on and two batches per thread ahead.
+        process: from a batch to as many results; must not raise for a bad input.
+        batch_size: inputs in a batch; the first ones are smaller, so that the first answer comes soon.
+        threads: how many batches are worked on at a time.
+    """
+    first = next(iterator := iter(inputs), None)
+    if first is None:
+        return
+    batches = _batches(chain([first], iterator), batch_size, threads)
+    head = next(batches)
+    following = next(batches, None)
+    if following is None:  # one small batch: no threads, so that a single image has no cost of its own
+        yield from process(head)
+        return
+    pending: deque[Future[list[Out]]] = deque()
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="beholder")
+    try:
+        for batch in chain((head, following), batches):
+            pending.append(executor.submit(process, batch))
+            while len(pending) > 2 * threads or (pending and pending[0].done()):
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _batches(inputs: Iterator[Input], batch_size: int, threads: int) -> Iterator[list[Input]]:
+    """Batches of 1, then 2, then full; one at a time from a live source, where waiting for more would be delay."""
+    ramp = chain(repeat(1, threads), repeat(min(2, batch_size), threads), repeat(batch_size))
+    for size in ramp:
+        batch = list(islice(inputs, 1))
+        if not batch:
+            return
+        if not batch[0].live:
+            batch += islice(inputs, size - 1)
+        yield batch

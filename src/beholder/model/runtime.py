@@ -1,0 +1,161 @@
+"""The seam to whatever runs a graph: tensors in, tensors out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from beholder.errors import InvalidModel, UsageError
+from beholder.records import nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Tensors = Mapping[str, "NDArray[Any]"]
+
+_GPU_PROVIDERS: Final = {
+    "cuda": "CUDAExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+}
+_CPU_BATCH: Final = 4
+_GPU_BATCH: Final = 32
+
+
+class Runtime(Protocol):
+    """Runs one graph. `run` may be called from several threads at a time.
+
+    Attributes:
+        device: where it runs, such as `cpu` or `cuda`.
+        batch_size: how many images a call should hold to be fast.
+        threads: how many calls at a time make it fastest.
+        outputs: the names of the graph's outputs.
+    """
+
+    device: str
+    batch_size: int
+    threads: int
+    outputs: tuple[str, ...]
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> Tensors:
+        """Run a batch.
+
+        Args:
+            images: uint8 `(N, height, width, 3)`, RGB.
+            outputs: the names of what is wanted.
+
+        Returns:
+            The wanted outputs, each with N as its first dimension.
+        """
+        ...
+
+
+def available_cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_devices() -> tuple[str, ...]:
+    """The devices that ONNX Runtime can use here, the fastest first; always ends with `cpu`."""
+    import onnxruntime
+
+    present = onnxruntime.get_available_providers()
+    return (*(name for name, provider in _GPU_PROVIDERS.items() if provider in present), "cpu")
+
+
+class OnnxRuntime:
+    """ONNX Runtime.
+
+    On the CPU each call runs in one thread and several calls run at a time: with batches of 4 that is a fifth faster
+    than one call that uses all cores (measured; see benchmarks/README.md), and leaves no core idle while images are
+    decoded.
+
+    Args:
+        model: the bytes of an inspected ONNX file with the one input `image`.
+        device: `auto` for the fastest present, or one of `available_devices()`.
+
+    Raises:
+        InvalidModel: ONNX Runtime refuses the graph, or it breaks the contract.
+        UsageError: the device is not present.
+    """
+
+    def __init__(self, model: bytes, device: str = "auto") -> None:
+        import onnxruntime
+
+        self.device = _choose_device(device)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what goes wrong is raised, and said once
+        providers = ["CPUExecutionProvider"]
+        if self.device != "cpu":
+            providers.insert(0, _GPU_PROVIDERS[self.device])
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # ONNX Runtime has a dozen exceptions without a common class
+            raise InvalidModel(f"ONNX Runtime refuses the graph: {_first_line(error)}") from None
+        self.outputs = tuple(output.name for output in self._session.get_outputs())
+        self.batch_size = _CPU_BATCH if self.device == "cpu" else _GPU_BATCH
+        self.threads = available_cores()
+        _check_input(self._session.get_inputs())
+
+    @property
+    def input_hw(self) -> tuple[int | None, int | None]:
+        """Height and width that the graph declares for its input; None where it leaves them open."""
+        _, height, width, _ = self._session.get_inputs()[0].shape
+        return _size(height), _size(width)
+
+    def output_shape(self, name: str) -> tuple[int | None, ...]:
+        """The shape that the graph declares for an output; None where it leaves a dimension open."""
+        (output,) = (output for output in self._session.get_outputs() if output.name == name)
+        return tuple(_size(dimension) for dimension in output.shape)
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> Tensors:
+        """Run a batch; see `Runtime.run`.
+
+        Raises:
+            InvalidModel: the graph fails on this batch.
+        """
+        try:
+            values = self._session.run(list(outputs), {"image": images})
+        except Exception as error:  # ONNX Runtime has a dozen exceptions without a common class
+            raise InvalidModel(f"the graph fails when it is run: {_first_line(error)}") from None
+        return dict(zip(outputs, values, strict=True))
+
+
+def _choose_device(wanted: str) -> str:
+    if wanted == "cpu":
+        return "cpu"
+    devices = available_devices()
+    if wanted == "auto":
+        return devices[0]
+    if wanted not in devices:
+        known = ("auto", *_GPU_PROVIDERS, "cpu")
+        if wanted not in known:
+            raise UsageError(f"device {wanted!r} is not known; {nearest(wanted, known)}")
+        raise UsageError(f"device {wanted!r} is not present here; present: {', '.join(devices)}")
+    return wanted
+
+
+def _check_input(inputs: Sequence[Any]) -> None:
+    found = [(value.name, value.type, len(value.shape), value.shape[-1:]) for value in inputs]
+    if found != [("image", "tensor(uint8)", 4, [3])]:
+        described = ", ".join(f"{value.name} {value.type} {value.shape}" for value in inputs) or "none"
+        raise InvalidModel(
+            f"must have one input, image: uint8 [N, height, width, 3]; found {described}; "
+            "make a model file of it with: beholder import FILE"
+        )
+
+
+def _size(dimension: Any) -> int | None:
+    return dimension if isinstance(dimension, int) else None
+
+
+def _first_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] or type(error).__name__
