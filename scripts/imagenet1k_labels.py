@@ -13,6 +13,13 @@ script drafts a name and a group from WordNet and then applies the tables below:
 * The draft group is that of the nearest ancestor listed in ``ANCESTORS``,
   following hypernyms.  ``EXCEPTIONS`` sets the group of single classes.
 
+A group is a path of one or two levels, broad to narrow, such as ``animal/cat``.
+Its last name answers for pictures that are known to show one of its classes but
+not which.  Hence a name must hold for all classes of its group, though it need
+not cover all that the word may mean: whatever finds no narrow group stays at the
+first level.  Narrow groups have at least three classes, and every name of a group
+occurs once in the table and is no name of a class.
+
 Both group tables give, beside each synset, its first word.  The script checks
 that word, so that a different version of WordNet is noticed at once.
 
@@ -36,6 +43,7 @@ from pathlib import Path
 DEFAULT_WORDNET = Path("/usr/share/wordnet")
 DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "src" / "beholder" / "zoo" / "imagenet1k.tsv"
 CLASS_COUNT = 1000
+MIN_NARROW_GROUP = 3
 
 # Group -> {synset: its first word}.  A class belongs to the group of its nearest
 # ancestor in this table.
@@ -43,126 +51,435 @@ ANCESTORS: dict[str, dict[str, str]] = {
     "animal": {
         "n00015388": "animal",
     },
+    "animal/dog": {
+        "n02084071": "dog",
+        "n02087551": "hound",
+    },
+    "animal/wolf or wild dog": {
+        "n02114100": "wolf",
+        "n02115335": "wild dog",
+    },
+    "animal/fox": {
+        "n02118333": "fox",
+    },
+    "animal/cat": {
+        "n02121808": "domestic cat",
+    },
+    "animal/big cat": {
+        "n02127808": "big cat",
+        "n02124623": "wildcat",
+    },
+    "animal/bear": {
+        "n02131653": "bear",
+    },
+    "animal/weasel, otter or badger": {
+        "n02441326": "musteline mammal",
+    },
+    "animal/elephant": {
+        "n02503517": "elephant",
+    },
+    "animal/hoofed animal": {
+        "n02370806": "ungulate",
+    },
+    "animal/monkey or ape": {
+        "n02484322": "monkey",
+        "n02470325": "ape",
+    },
+    "animal/rodent": {
+        "n02329401": "rodent",
+    },
+    "animal/rabbit or hare": {
+        "n02323902": "leporid",
+    },
+    "animal/marsupial": {
+        "n01874434": "marsupial",
+    },
+    "animal/sea mammal": {
+        "n02062017": "aquatic mammal",
+    },
+    "animal/bird": {
+        "n01503061": "bird",
+        "n02153203": "game bird",
+    },
+    "animal/fish": {
+        "n02512053": "fish",
+    },
+    "animal/shark or ray": {
+        "n01482071": "elasmobranch",
+    },
+    "animal/snake": {
+        "n01726692": "snake",
+    },
+    "animal/lizard": {
+        "n01674464": "lizard",
+    },
+    "animal/turtle": {
+        "n01662784": "turtle",
+    },
+    "animal/frog or salamander": {
+        "n01627424": "amphibian",
+    },
+    "animal/spider or other arachnid": {
+        "n01769347": "arachnid",
+    },
+    "animal/insect": {
+        "n02159955": "insect",
+    },
+    "animal/butterfly": {
+        "n02274259": "butterfly",
+    },
+    "animal/crab or lobster": {
+        "n01976146": "decapod crustacean",
+    },
+    "animal/snail or other mollusk": {
+        "n01940736": "mollusk",
+    },
+    "animal/sea creature": {
+        "n01909422": "coelenterate",
+        "n02316707": "echinoderm",
+    },
     "person": {
         "n00007846": "person",
     },
-    "plant or fungus": {
-        "n00017222": "plant",
+    "plant or fungus/flower": {
+        "n11669921": "flower",
+    },
+    "plant or fungus/mushroom or fungus": {
         "n12992868": "fungus",
-        "n13086908": "plant part",
     },
     "food or drink": {
         "n00021265": "food",
-        "n07555863": "food",
+    },
+    "food or drink/fruit": {
+        "n07705931": "edible fruit",
+    },
+    "food or drink/vegetable": {
+        "n07707451": "vegetable",
+    },
+    "food or drink/bread": {
+        "n07679356": "bread",
+    },
+    "food or drink/meal": {
+        "n07557434": "dish",
+    },
+    "food or drink/dessert": {
+        "n07609840": "dessert",
+    },
+    "food or drink/drink": {
         "n07881800": "beverage",
     },
     "landscape or nature": {
         "n09287968": "geological formation",
     },
+    "landscape or nature/mountain, cliff or valley": {
+        "n09359803": "mountain",
+    },
+    "landscape or nature/shore or coast": {
+        "n09433442": "shore",
+    },
     "building or structure": {
         "n04341686": "structure",
-        "n03297735": "establishment",
         "n03546340": "housing",
-        "n03259505": "dwelling",
+    },
+    "building or structure/shop or restaurant": {
+        "n04202417": "shop",
+        "n03722288": "marketplace",
+    },
+    "building or structure/place of worship": {
+        "n03953416": "place of worship",
+    },
+    "building or structure/theater or stage": {
+        "n04417809": "theater",
+    },
+    "building or structure/monument": {
+        "n03743902": "memorial",
+    },
+    "building or structure/bridge": {
+        "n02898711": "bridge",
+    },
+    "building or structure/fence or wall": {
+        "n03327234": "fence",
+    },
+    "building or structure/roof or ceiling": {
         "n04105068": "roof",
     },
-    "vehicle or vehicle part": {
+    "vehicle": {
         "n04524313": "vehicle",
-        "n03125870": "craft",
         "n04576211": "wheeled vehicle",
-        "n04019101": "public transport",
+    },
+    "vehicle/car": {
+        "n02958343": "car",
+    },
+    "vehicle/truck, bus or van": {
+        "n04490091": "truck",
+        "n02924116": "bus",
+    },
+    "vehicle/bike or scooter": {
+        "n02834778": "bicycle",
+        "n03790512": "motorcycle",
+    },
+    "vehicle/train or tram": {
+        "n04468005": "train",
+        "n03684823": "locomotive",
+        "n02959942": "car",
+    },
+    "vehicle/boat or ship": {
+        "n04530566": "vessel",
+        "n04194289": "ship",
+    },
+    "vehicle/aircraft": {
+        "n02686568": "aircraft",
+        "n03510583": "heavier-than-air craft",
+    },
+    "vehicle/farm machine": {
         "n03322940": "farm machine",
+    },
+    "vehicle/cart or carriage": {
+        "n02970849": "cart",
     },
     "furniture": {
         "n03405725": "furniture",
     },
+    "furniture/chair, bench or sofa": {
+        "n04161981": "seat",
+    },
+    "furniture/bed or cradle": {
+        "n02766320": "baby bed",
+        "n02818832": "bed",
+    },
+    "furniture/cabinet or shelf": {
+        "n02933112": "cabinet",
+    },
     "kitchen item": {
-        "n03101986": "cooking utensil",
-        "n03620052": "kitchen appliance",
-        "n04381994": "tableware",
-        "n03438257": "glass",
         "n04183329": "shaker",
-        "n03848348": "opener",
-        "n03206908": "dish",
+    },
+    "kitchen item/kitchen appliance": {
+        "n03620052": "kitchen appliance",
         "n04580493": "white goods",
+    },
+    "kitchen item/pot or pan": {
+        "n03990474": "pot",
+        "n03880531": "pan",
+    },
+    "kitchen item/cup or glass": {
+        "n03438257": "glass",
+        "n03241496": "drinking vessel",
+    },
+    "kitchen item/bowl or tray": {
+        "n02880940": "bowl",
+    },
+    "kitchen item/kitchen utensil": {
+        "n03101986": "cooking utensil",
+        "n03848348": "opener",
     },
     "container or bag": {
         "n03094503": "container",
     },
+    "container or bag/bag or wallet": {
+        "n02773037": "bag",
+    },
+    "container or bag/bottle or jug": {
+        "n02876657": "bottle",
+    },
+    "container or bag/box or chest": {
+        "n02883344": "box",
+    },
+    "container or bag/basket or shopping cart": {
+        "n02801938": "basket",
+    },
     "household object": {
         "n03309808": "fabric",
         "n03366823": "floor cover",
-        "n02851099": "blind",
-        "n04151581": "screen",
-        "n03636248": "lamp",
-        "n04447443": "toiletry",
         "n03039947": "cleaning implement",
-        "n03046257": "clock",
         "n03508101": "heater",
+    },
+    "household object/cosmetic or toiletry": {
+        "n04447443": "toiletry",
+    },
+    "household object/clock": {
+        "n03046257": "clock",
+    },
+    "household object/lamp or candle": {
+        "n03636248": "lamp",
+    },
+    "household object/bedding": {
+        "n02820210": "bedclothes",
+    },
+    "household object/blind or screen": {
+        "n04151581": "screen",
+        "n02851099": "blind",
     },
     "clothing or accessory": {
         "n03051540": "clothing",
-        "n03381126": "footwear",
-        "n03380867": "footwear",
-        "n02756098": "attire",
+    },
+    "clothing or accessory/hat or helmet": {
+        "n03502509": "headdress",
+    },
+    "clothing or accessory/glasses or mask": {
         "n03725035": "mask",
     },
-    "electronic device or machine": {
-        "n03278248": "electronic equipment",
-        "n03277771": "electronic device",
+    "clothing or accessory/shoe or boot": {
+        "n03380867": "footwear",
+    },
+    "clothing or accessory/coat": {
+        "n03057021": "coat",
+    },
+    "clothing or accessory/suit or tie": {
+        "n03815615": "necktie",
+    },
+    "clothing or accessory/shirt or sweater": {
+        "n04197391": "shirt",
+        "n04370048": "sweater",
+    },
+    "clothing or accessory/dress or skirt": {
+        "n03236735": "dress",
+        "n04230808": "skirt",
+    },
+    "clothing or accessory/robe or cloak": {
+        "n04097866": "robe",
+        "n03450516": "gown",
+        "n03045337": "cloak",
+    },
+    "clothing or accessory/swimwear": {
+        "n04371563": "swimsuit",
+    },
+    "device or machine/computer or office equipment": {
         "n03082979": "computer",
-        "n02729837": "appliance",
-        "n03699975": "machine",
-        "n03269401": "electrical device",
+        "n03163973": "data input device",
+    },
+    "device or machine/phone or handheld device": {
+        "n04401088": "telephone",
+    },
+    "device or machine/audio or video equipment": {
+        "n03278248": "electronic equipment",
         "n03078287": "communication system",
+        "n03274561": "electro-acoustic transducer",
+    },
+    "device or machine/camera": {
         "n02942699": "camera",
     },
-    "tool, hardware or instrument": {
-        "n04451818": "tool",
+    "device or machine/home appliance": {
+        "n02729837": "appliance",
+        "n03528263": "home appliance",
+    },
+    "device or machine/self-service machine": {
+        "n04243941": "slot machine",
+    },
+    "tool or instrument": {
         "n03574816": "instrument",
         "n03563967": "implement",
-        "n03323703": "fastener",
-        "n03733925": "measuring instrument",
+    },
+    "tool or instrument/hand or power tool": {
+        "n03489162": "hand tool",
+        "n03265032": "edge tool",
         "n03997484": "power tool",
     },
-    "musical instrument": {
-        "n03800933": "musical instrument",
+    "tool or instrument/garden or farm tool": {
+        "n03418242": "garden tool",
+    },
+    "tool or instrument/lock or fastener": {
+        "n03323703": "fastener",
+    },
+    "tool or instrument/measuring instrument": {
+        "n03733925": "measuring instrument",
+    },
+    "tool or instrument/medical equipment": {
+        "n03739693": "medical instrument",
+    },
+    "musical instrument/string instrument": {
+        "n04338517": "stringed instrument",
+    },
+    "musical instrument/wind instrument": {
+        "n04586932": "wind instrument",
+    },
+    "musical instrument/percussion instrument": {
+        "n03915437": "percussion instrument",
+    },
+    "musical instrument/keyboard instrument": {
+        "n03928116": "piano",
     },
     "sports equipment or toy": {
-        "n04285146": "sports equipment",
         "n03414162": "game equipment",
+    },
+    "sports equipment or toy/ball": {
+        "n02778669": "ball",
+    },
+    "sports equipment or toy/gym equipment": {
+        "n03472232": "gymnastic apparatus",
+        "n04571292": "weight",
+    },
+    "sports equipment or toy/toy": {
         "n03964744": "plaything",
     },
     "weapon or armor": {
         "n04565375": "weapon",
-        "n02739668": "armor",
-        "n02740764": "armor plate",
         "n04187061": "sheath",
     },
-    "sign, text or stationery": {
-        "n04608567": "writing implement",
+    "weapon or armor/gun": {
+        "n03343853": "firearm",
+    },
+    "weapon or armor/armor or shield": {
+        "n02739668": "armor",
+        "n02740764": "armor plate",
+    },
+    "sign, text or stationery/pen": {
+        "n03906997": "pen",
     },
 }
 
 # Group -> {class: its first word}.  These classes do not follow ANCESTORS, mostly
 # because people, or the pictures of the class, see it differently than WordNet.
 EXCEPTIONS: dict[str, dict[str, str]] = {
+    "animal": {
+        "n02445715": "skunk",
+    },
+    "animal/bear": {
+        "n02510455": "giant panda",
+    },
+    "animal/elephant": {
+        "n01871265": "tusker",
+    },
     "plant or fungus": {
-        "n07730033": "cardoon",
-        "n07734744": "mushroom",
         "n07802026": "hay",
     },
-    "food or drink": {
+    "plant or fungus/flower": {
+        "n07730033": "cardoon",
+        "n11879895": "rapeseed",
+    },
+    "plant or fungus/nut or berry": {
+        "n12267677": "acorn",
+        "n12620546": "hip",
+        "n12768682": "buckeye",
+    },
+    "plant or fungus/mushroom or fungus": {
+        "n07734744": "mushroom",
+    },
+    "food or drink/vegetable": {
         "n12144580": "corn",
         "n13133613": "ear",
+    },
+    "food or drink/meal": {
+        "n07579787": "plate",
+        "n07711569": "mashed potato",
+        "n07831146": "carbonara",
+    },
+    "food or drink/dessert": {
+        "n07836838": "chocolate sauce",
     },
     "landscape or nature": {
         "n03530642": "honeycomb",
         "n04275548": "spider web",
         "n09229709": "bubble",
     },
+    "landscape or nature/mountain, cliff or valley": {
+        "n09246464": "cliff",
+        "n09468604": "valley",
+    },
+    "landscape or nature/shore or coast": {
+        "n09399592": "promontory",
+        "n09421951": "sandbar",
+    },
     "building or structure": {
-        "n02825657": "bell cote",
         "n02843684": "birdhouse",
         "n02966193": "carousel",
         "n03240683": "drilling platform",
@@ -170,150 +487,293 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "n03717622": "manhole cover",
         "n03733131": "maypole",
         "n03733281": "maze",
-        "n03933933": "pier",
-        "n04296562": "stage",
-        "n04418357": "theater curtain",
         "n04562935": "water tower",
     },
-    "vehicle or vehicle part": {
-        "n02965783": "car mirror",
-        "n02974003": "car wheel",
+    "building or structure/shop or restaurant": {
+        "n04081281": "restaurant",
+    },
+    "building or structure/place of worship": {
+        "n02699494": "altar",
+        "n02825657": "bell cote",
+        "n03781244": "monastery",
+    },
+    "building or structure/theater or stage": {
+        "n04296562": "stage",
+        "n04418357": "theater curtain",
+    },
+    "building or structure/monument": {
+        "n03837869": "obelisk",
+        "n03903868": "pedestal",
+        "n04458633": "totem pole",
+    },
+    "building or structure/dock, pier or breakwater": {
+        "n02894605": "breakwater",
+        "n03216828": "dock",
+        "n03933933": "pier",
+    },
+    "vehicle": {
         "n03208938": "disk brake",
         "n03445924": "golfcart",
-        "n03459775": "grille",
         "n03841143": "odometer",
         "n03843555": "oil filter",
         "n03874293": "paddlewheel",
         "n04162706": "seat belt",
+    },
+    "vehicle/car": {
+        "n02965783": "car mirror",
+        "n02974003": "car wheel",
+        "n03459775": "grille",
+    },
+    "vehicle/truck, bus or van": {
+        "n02701002": "ambulance",
+        "n04065272": "recreational vehicle",
+        "n04252225": "snowplow",
+    },
+    "vehicle/bike or scooter": {
+        "n03791053": "motor scooter",
+        "n04482393": "tricycle",
+        "n04509417": "unicycle",
+    },
+    "vehicle/train or tram": {
+        "n04335435": "streetcar",
+    },
+    "vehicle/aircraft": {
         "n04592741": "wing",
     },
+    "vehicle/farm machine": {
+        "n04465501": "tractor",
+    },
+    "furniture/cabinet or shelf": {
+        "n02870880": "bookcase",
+        "n03016953": "chiffonier",
+        "n03290653": "entertainment center",
+        "n03337140": "file",
+        "n04550184": "wardrobe",
+    },
     "kitchen item": {
-        "n03041632": "cleaver",
-        "n03063599": "coffee mug",
         "n03207743": "dishrag",
-        "n03633091": "ladle",
-        "n03733805": "measuring cup",
-        "n03786901": "mortar",
         "n03950228": "pitcher",
         "n03961711": "plate rack",
+    },
+    "kitchen item/kitchen appliance": {
         "n04330267": "stove",
-        "n04332243": "strainer",
-        "n04476259": "tray",
-        "n04597913": "wooden spoon",
+    },
+    "kitchen item/pot or pan": {
+        "n03133878": "Crock Pot",
+        "n03259280": "Dutch oven",
+    },
+    "kitchen item/cup or glass": {
+        "n03733805": "measuring cup",
         "n07930864": "cup",
     },
+    "kitchen item/bowl or tray": {
+        "n04476259": "tray",
+    },
+    "kitchen item/kitchen utensil": {
+        "n03041632": "cleaver",
+        "n03633091": "ladle",
+        "n03786901": "mortar",
+        "n04332243": "strainer",
+        "n04597913": "wooden spoon",
+    },
     "container or bag": {
+        "n03710193": "mailbox",
+    },
+    "container or bag/bag or wallet": {
+        "n04548362": "wallet",
+    },
+    "container or bag/basket or shopping cart": {
         "n04204347": "shopping cart",
+    },
+    "container or bag/barrel, bucket or can": {
+        "n02747177": "ashcan",
+        "n02795169": "barrel",
+        "n02909870": "bucket",
+        "n03764736": "milk can",
+        "n04049303": "rain barrel",
     },
     "household object": {
         "n02786058": "Band Aid",
-        "n02808440": "bathtub",
         "n02877765": "bottlecap",
         "n03026506": "Christmas stocking",
         "n03544143": "hourglass",
-        "n03637318": "lampshade",
         "n03666591": "lighter",
         "n03729826": "matchstick",
         "n03794056": "mousetrap",
         "n03803284": "muzzle",
         "n03825788": "nipple",
-        "n03938244": "pillow",
-        "n04033995": "quilt",
         "n04040759": "radiator",
-        "n04201297": "shoji",
-        "n04235860": "sleeping bag",
-        "n04254120": "soap dispenser",
-        "n04380533": "table lamp",
-        "n04447861": "toilet seat",
         "n04456115": "torch",
-        "n04493381": "tub",
         "n04522168": "vase",
+    },
+    "household object/bathroom item": {
+        "n02808304": "bath towel",
+        "n02808440": "bathtub",
+        "n03970156": "plunger",
+        "n04209239": "shower curtain",
+        "n04254120": "soap dispenser",
+        "n04447861": "toilet seat",
+        "n04493381": "tub",
         "n04553703": "washbasin",
         "n15075141": "toilet tissue",
+    },
+    "household object/lamp or candle": {
+        "n03637318": "lampshade",
+        "n04380533": "table lamp",
+    },
+    "household object/bedding": {
+        "n03938244": "pillow",
+        "n04235860": "sleeping bag",
+    },
+    "household object/blind or screen": {
+        "n04201297": "shoji",
     },
     "clothing or accessory": {
         "n02834397": "bib",
         "n02910353": "buckle",
-        "n03045698": "cloak",
         "n03197337": "digital watch",
         "n03476684": "hair slide",
         "n03485794": "handkerchief",
         "n03814639": "neck brace",
         "n03814906": "necklace",
-        "n04355933": "sunglass",
-        "n04356056": "sunglasses",
         "n04507155": "umbrella",
         "n04525038": "velvet",
         "n04599235": "wool",
     },
-    "electronic device or machine": {
-        "n02978881": "cassette",
+    "clothing or accessory/glasses or mask": {
+        "n03724870": "mask",
+        "n04355933": "sunglass",
+        "n04356056": "sunglasses",
+    },
+    "clothing or accessory/suit or tie": {
+        "n04350905": "suit",
+    },
+    "clothing or accessory/robe or cloak": {
+        "n03045698": "cloak",
+    },
+    "clothing or accessory/swimwear": {
+        "n03710637": "maillot",
+    },
+    "device or machine": {
         "n03126707": "crane",
-        "n03271574": "electric fan",
-        "n03425413": "gas pump",
-        "n03492542": "hard disc",
-        "n03529860": "home theater",
-        "n03657121": "lens cap",
-        "n03891332": "parking meter",
-        "n03924679": "photocopier",
-        "n04009552": "projector",
-        "n04074963": "remote control",
+        "n03857828": "oscilloscope",
         "n04258138": "solar dish",
-        "n04264628": "space bar",
         "n04286575": "spotlight",
         "n04372370": "switch",
+    },
+    "device or machine/computer or office equipment": {
+        "n03492542": "hard disc",
+        "n03777754": "modem",
+        "n03782006": "monitor",
+        "n03793489": "mouse",
+        "n03924679": "photocopier",
+        "n04004767": "printer",
+        "n04152593": "screen",
+        "n04264628": "space bar",
         "n04505470": "typewriter keyboard",
+    },
+    "device or machine/phone or handheld device": {
+        "n03485407": "hand-held computer",
+        "n03584254": "iPod",
+        "n04074963": "remote control",
+    },
+    "device or machine/audio or video equipment": {
+        "n02978881": "cassette",
+        "n03529860": "home theater",
+        "n04009552": "projector",
+    },
+    "device or machine/camera": {
+        "n03657121": "lens cap",
+    },
+    "device or machine/home appliance": {
+        "n03271574": "electric fan",
         "n04554684": "washer",
     },
-    "tool, hardware or instrument": {
+    "device or machine/self-service machine": {
+        "n02977058": "cash machine",
+        "n03425413": "gas pump",
+        "n03891332": "parking meter",
+    },
+    "tool or instrument": {
         "n02666196": "abacus",
-        "n02797295": "barrow",
         "n02815834": "beaker",
-        "n02966687": "carpenter's kit",
-        "n02999410": "chain",
         "n03065424": "coil",
-        "n03532672": "hook",
-        "n03868863": "oxygen mask",
         "n03920288": "Petri dish",
         "n03992509": "potter's wheel",
-        "n04238763": "slide rule",
-        "n04336792": "stretcher",
         "n04423845": "thimble",
         "n04485082": "tripod",
         "n04579432": "whistle",
     },
+    "tool or instrument/hand or power tool": {
+        "n02966687": "carpenter's kit",
+    },
+    "tool or instrument/garden or farm tool": {
+        "n02797295": "barrow",
+        "n03967562": "plow",
+        "n04208210": "shovel",
+    },
+    "tool or instrument/lock or fastener": {
+        "n02999410": "chain",
+        "n03532672": "hook",
+    },
+    "tool or instrument/measuring instrument": {
+        "n03706229": "magnetic compass",
+        "n04238763": "slide rule",
+    },
+    "tool or instrument/medical equipment": {
+        "n03141823": "crutch",
+        "n03868863": "oxygen mask",
+        "n04336792": "stretcher",
+    },
     "musical instrument": {
-        "n03250847": "drumstick",
         "n03929660": "pick",
+    },
+    "musical instrument/percussion instrument": {
+        "n03250847": "drumstick",
+    },
+    "musical instrument/keyboard instrument": {
+        "n02672831": "accordion",
+        "n03854065": "organ",
     },
     "sports equipment or toy": {
         "n03379051": "football helmet",
         "n03873416": "paddle",
         "n03888257": "parachute",
-        "n03944341": "pinwheel",
         "n04019541": "puck",
         "n04039381": "racket",
         "n04067472": "reel",
         "n04149813": "scoreboard",
         "n04228054": "ski",
         "n04251144": "snorkel",
+        "n04371774": "swing",
+    },
+    "sports equipment or toy/gym equipment": {
+        "n04023962": "punching bag",
+    },
+    "sports equipment or toy/toy": {
+        "n03598930": "jigsaw puzzle",
+        "n03944341": "pinwheel",
     },
     "weapon or armor": {
         "n03467068": "guillotine",
     },
     "sign, text or stationery": {
-        "n02840245": "binder",
         "n02892201": "brass",
+        "n06794110": "street sign",
+        "n06874185": "traffic light",
+    },
+    "sign, text or stationery/office supply": {
+        "n02840245": "binder",
         "n03291819": "envelope",
         "n03658185": "letter opener",
         "n03908618": "pencil box",
         "n03908714": "pencil sharpener",
         "n04116512": "rubber eraser",
+    },
+    "sign, text or stationery/book or page": {
         "n06359193": "web site",
         "n06596364": "comic book",
         "n06785654": "crossword puzzle",
-        "n06794110": "street sign",
-        "n06874185": "traffic light",
         "n07248320": "book jacket",
         "n07565083": "menu",
     },
@@ -833,6 +1293,7 @@ def build(ids: list[str], nouns: dict[str, Synset]) -> list[Label]:
             raise LabelError(f"no group for {wordnet_id} {name!r}")
         labels.append(Label(wordnet_id, name, group))
     check_names(label.name for label in labels)
+    check_groups(labels)
     return labels
 
 
@@ -847,6 +1308,23 @@ def check_names(names: Iterable[str]) -> None:
         seen.add(name.casefold())
 
 
+def check_groups(labels: list[Label]) -> None:
+    """Make sure that the groups keep the rules stated at the top."""
+    sizes = Counter(label.group for label in labels)
+    taken = {label.name.casefold(): f"the class {label.name!r}" for label in labels}
+    broad = {group.partition("/")[0] for group in sizes}
+    for group in [*sorted(broad), *sorted(sizes.keys() - broad)]:
+        parent, _, narrow = group.partition("/")
+        name = narrow or parent
+        if "/" in narrow or not name or name != " ".join(name.split()):
+            raise LabelError(f"{group!r} is not a path of one or two names")
+        if name.casefold() in taken:
+            raise LabelError(f"the group {group!r} is named like {taken[name.casefold()]}")
+        if narrow and sizes[group] < MIN_NARROW_GROUP:
+            raise LabelError(f"the group {group!r} has only {sizes[group]} classes")
+        taken[name.casefold()] = f"the group {group!r}"
+
+
 def format_table(labels: Iterable[Label]) -> str:
     """Write the labels as tab-separated text with a header line."""
     lines = ["wordnet_id\tname\tgroup"]
@@ -854,7 +1332,21 @@ def format_table(labels: Iterable[Label]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def print_sizes(labels: Iterable[Label]) -> None:
+    """Print how many classes each group has, the narrow groups below their broad one."""
+    sizes = Counter(label.group for label in labels)
+    totals: Counter[str] = Counter()
+    for group, size in sizes.items():
+        totals[group.partition("/")[0]] += size
+    for broad, total in totals.most_common():
+        print(f"{total:4d}  {broad}")
+        for group, size in sizes.most_common():
+            if group.startswith(broad + "/"):
+                print(f"{size:10d}  {group}")
+
+
 def main(argv: list[str] | None = None) -> int:
+    """Write the table, or compare it with the one there, and print the sizes of the groups."""
     parser = argparse.ArgumentParser(description="Build the label table of the embedded ImageNet-1k model.")
     parser.add_argument("ids", type=Path, help="the 1000 class ids, one per line")
     parser.add_argument(
@@ -889,8 +1381,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"imagenet1k_labels: {error}", file=sys.stderr)
         return 1
 
-    for group, size in Counter(label.group for label in labels).most_common():
-        print(f"{size:4d}  {group}")
+    print_sizes(labels)
     return 0
 
 

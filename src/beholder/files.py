@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,7 +57,7 @@ def write_atomic(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[B
         raise OutputFailed(f"{target}: is a folder; name a file")
     if not overwrite and target.exists():
         raise OutputExists(f"{target}: exists already; choose another name or pass --force")
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")  # 255 bytes at most
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as stream:
@@ -71,7 +71,8 @@ def write_atomic(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[B
     except OSError as error:
         raise OutputFailed(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # gone already, or never made
+            temporary.unlink()
 
 
 def _rename_new(temporary: Path, target: Path) -> None:

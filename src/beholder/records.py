@@ -99,6 +99,7 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict) or not all(type(item) is str for item in (*value, *value.values())):
             raise RecordError(f"{place}: must be an object of strings, found {_shown(value)}")
+        _check_text("".join((*value, *value.values())), place)
         return value
     if dataclasses.is_dataclass(hint):
         return from_json(hint, value, place)  # type: ignore[arg-type]
@@ -106,7 +107,17 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
         return float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
         raise RecordError(f"{place}: must be {_PLAIN_NAMES[hint]}, found {_shown(value)}")
+    if hint is str:
+        _check_text(value, place)
     return value
+
+
+def _check_text(text: str, place: str) -> None:
+    """Refuse half a character, which JSON can spell and no file or terminal can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RecordError(f"{place}: must be whole Unicode characters, found {_shown(text)}") from None
 
 
 def _convert_optional(hint: Any, value: Any, place: str) -> Any:
@@ -122,7 +133,8 @@ def _convert_tuple(hint: Any, value: Any, place: str) -> tuple[Any, ...]:
     items = get_args(hint)
     if items[-1] is Ellipsis:
         if items[0] is str and all(type(item) is str for item in value):
-            return tuple(value)  # a thousand labels, without a thousand calls
+            _check_text("".join(value), place)  # a thousand labels, without a thousand calls
+            return tuple(value)
         items = (items[0],) * len(value)
     if len(items) != len(value):
         raise RecordError(f"{place}: must have {len(items)} items, found {len(value)}")

@@ -38,7 +38,7 @@ def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode in _WIDE:
         image = _to_gray(image)
     elif image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert(_palette_free_mode(image))
+        image = _with_high_bytes(image).convert(_palette_free_mode(image))
     if isinstance(profile, bytes) and profile:
         image = _to_srgb(image, profile)
     if image.mode in _WITH_ALPHA:
@@ -63,15 +63,16 @@ def to_uint8(values: NDArray[Any], full_scale: float | None) -> NDArray[np.uint8
         return values.astype(np.uint8) * np.uint8(255)
     is_float = values.dtype.kind == "f"
     small = values.dtype.itemsize <= (4 if is_float else 2)  # float32 holds no more than 24 bits
-    numbers = values.astype(np.float32 if small else np.float64)
+    numbers: NDArray[Any] = np.asarray(values, dtype=np.float32 if small else np.float64)
     finite = np.isfinite(numbers) if is_float else None
     known = numbers if finite is None or finite.all() else numbers[finite]
     low, high = (0.0, full_scale) if full_scale is not None else _range(known, is_float)
     if known is not numbers:
         numbers = np.nan_to_num(numbers, nan=low, posinf=high, neginf=low)
-    numbers -= low
-    numbers *= 255.0 / max(high - low, 1e-30)
-    return np.clip(np.rint(numbers), 0, 255).astype(np.uint8)
+    if high - low > float(np.finfo(numbers.dtype).max):
+        numbers, low, high = numbers / 4, low / 4, high / 4
+    scaled = np.rint(np.subtract(numbers, low) * (255.0 / max(high - low, 1e-30)))
+    return np.asarray(scaled.clip(0, 255), np.uint8)
 
 
 def _range(known: NDArray[Any], is_float: bool) -> tuple[float, float]:
@@ -104,6 +105,15 @@ def _palette_free_mode(image: PIL.Image.Image) -> str:
     if image.mode in ("1", "L"):
         return "LA"
     return "RGB" if image.mode == "P" and "transparency" not in image.info else "RGBA"
+
+
+def _with_high_bytes(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Of a color PNG of 16 bits Pillow keeps the high bytes, but names the transparent color by all 16."""
+    transparent = image.info["transparency"] if image.mode == "RGB" else None
+    if isinstance(transparent, tuple) and max(transparent) > 255:
+        image = image.copy()
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)
+    return image
 
 
 def _full_scale(image: PIL.Image.Image) -> float | None:
@@ -164,7 +174,7 @@ def _transform(profile: bytes, mode: str) -> ImageCmsTransform | None:
         colors = bytes(level for r in levels for g in levels for b in levels for level in (r, g, b))
         probe = PIL.Image.frombytes("RGB", (len(levels), len(levels) ** 2), colors)
         difference = ImageChops.difference(probe, transform.apply(probe))
-        if max(highest for _, highest in difference.getextrema()) <= 2:
+        if max(difference.tobytes()) <= 2:
             return None
     return transform
 

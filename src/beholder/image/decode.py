@@ -7,6 +7,7 @@ The header is checked before any pixel is allocated. Everything here runs in one
 from __future__ import annotations
 
 import math
+import re
 import struct
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import PIL.Image
 
 from beholder.errors import ImageError, ImageTimeout, ImageTooLarge, UnreadableImage, UnsupportedImage
 from beholder.image.color import to_rgb
-from beholder.image.formats import REFUSED_FORMATS, heif_plugin, is_heif, webp_size, why_unreadable
+from beholder.image.formats import REFUSED_FORMATS, heif_plugin, is_heif, reason_of, webp_size, why_unreadable
 from beholder.image.limits import Limits
 from beholder.image.metadata import Metadata, orientation_of, read_metadata
 from beholder.image.quiet import quiet_pillow
@@ -82,8 +83,7 @@ def open_image(data: bytes, source: str, limits: Limits) -> PIL.Image.Image:
         ImageTooLarge: more bytes or pixels than allowed.
         ImageTimeout: reading the header took longer than allowed.
     """
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge(source, f"{len(data):,} bytes; at most {limits.max_bytes:,} are allowed")
+    check_bytes(len(data), source, limits)
     if canvas := webp_size(data[:30]):
         check_pixels(*canvas, source, limits)  # Pillow allocates the canvas of a WebP while it opens it
     stream = _TimedBytes(data, time.monotonic() + limits.timeout_seconds)
@@ -95,13 +95,23 @@ def open_image(data: bytes, source: str, limits: Limits) -> PIL.Image.Image:
     except _TimeUp:
         raise _too_slow(source, limits) from None
     except PIL.Image.DecompressionBombError as error:
-        raise ImageTooLarge(source, f"its header claims too many pixels ({_reason(error)})") from None
+        raise _bomb(error, source, limits) from None
     except Exception as error:  # Pillow's readers raise nearly anything on damaged headers
-        raise UnreadableImage(source, f"not a readable image: {_reason(error)}; copy the file again") from None
+        raise UnreadableImage(source, f"not a readable image: {reason_of(error)}; copy the file again") from None
     if image is None:
         raise _unidentified(data, source)
     check_pixels(*image.size, source, limits)
     return image
+
+
+def check_bytes(size: int, source: str, limits: Limits) -> None:
+    """Refuse an encoded image by its size.
+
+    Raises:
+        ImageTooLarge: more bytes than allowed.
+    """
+    if size > limits.max_bytes:
+        raise ImageTooLarge(source, f"{size:,} bytes; at most {limits.max_bytes:,} are allowed")
 
 
 def check_pixels(width: int, height: int, source: str, limits: Limits) -> None:
@@ -131,9 +141,7 @@ def decode(data: bytes, source: str, limits: Limits, needed_scale: NeededScale |
     return decode_opened(open_image(data, source, limits), source, limits, needed_scale)
 
 
-def decode_opened(
-    image: PIL.Image.Image, source: str, limits: Limits, needed_scale: NeededScale | None
-) -> Decoded:
+def decode_opened(image: PIL.Image.Image, source: str, limits: Limits, needed_scale: NeededScale | None) -> Decoded:
     """Decode an image that `open_image` has opened; see `decode`."""
     width, height = image.size
     try:
@@ -141,7 +149,9 @@ def decode_opened(
             return _decode(image, needed_scale)
     except _TimeUp:
         raise _too_slow(source, limits) from None
-    except (MemoryError, PIL.Image.DecompressionBombError):
+    except PIL.Image.DecompressionBombError as error:
+        raise _bomb(error, source, limits) from None
+    except MemoryError:
         reason = f"decoding its {width:,} x {height:,} pixels needs too much memory"
         raise ImageTooLarge(source, f"{reason}; a worker may use {limits.worker_memory_bytes:,} bytes") from None
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged data
@@ -224,6 +234,14 @@ def _unidentified(data: bytes, source: str) -> ImageError:
     return UnreadableImage(source, f"not a readable image: {reason}")
 
 
+def _bomb(error: Exception, source: str, limits: Limits) -> ImageTooLarge:
+    """Pillow's own refusal, of an image or of one inside it, in our words."""
+    claimed = re.search(r"\d+", str(error))
+    found = f"{int(claimed[0]):,}" if claimed else "too many"
+    most = min(limits.max_pixels, 2 * (PIL.Image.MAX_IMAGE_PIXELS or limits.max_pixels))
+    return ImageTooLarge(source, f"{found} pixels; at most {most:,} are allowed (see --max-pixels)")
+
+
 def _too_slow(source: str, limits: Limits) -> ImageTimeout:
     return ImageTimeout(source, f"not decoded within {limits.timeout_seconds:g} seconds")
 
@@ -232,7 +250,7 @@ def _damage(image: PIL.Image.Image, error: Exception) -> str:
     """What is wrong with an image whose header was good."""
     name = image.format or "image"
     if "truncated" not in str(error).lower():
-        return f"not a readable image: the {name} data is damaged ({_reason(error)}); copy the file again"
+        return f"not a readable image: the {name} data is damaged ({reason_of(error)}); copy the file again"
     rows = _rows_decoded(image)
     if not rows or rows >= image.height:
         return f"not a readable image: the {name} data ends too early; copy the file again"
@@ -246,8 +264,3 @@ def _rows_decoded(image: PIL.Image.Image) -> int:
     except Exception:  # nothing was allocated; how Pillow says so differs between its decoders
         return 0
     return box[3] if box else 0
-
-
-def _reason(error: Exception) -> str:
-    text = "".join(character if character.isprintable() else " " for character in str(error))
-    return " ".join(text.split())[:120] or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import Final
 
 # Pillow formats that are never opened: they run other programs, or only Windows can draw them, or hold no raster.
@@ -14,7 +15,7 @@ BOUNDED_FORMATS: Final = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 _BOUNDED_MAGIC: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")
 
 IMAGE_SUFFIXES: Final = frozenset(
-    ".apng .avif .avifs .bmp .blp .cur .dcx .dds .dib .fli .flc .ftc .ftu .gbr .gif .heic .heif .hif .icns .ico .im "
+    ".apng .avif .avifs .bmp .blp .cur .dcx .dds .dib .fli .flc .ftc .ftu .gbr .gif .heic .heif .hif .icns .ico .im "  # noqa: SIM905
     ".j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp .pbm .pcd .pcx .pfm .pgm .png .pnm .ppm .psd .qoi "
     ".ras .sgi .rgb .rgba .bw .tga .tif .tiff .vda .vst .webp .xbm .xpm".split()
 )
@@ -34,8 +35,13 @@ UNREADABLE_SUFFIXES: Final = {
 }
 """Images that cannot be read, and what to do: they are named as failures, never left out in silence."""
 
-VIDEO_SUFFIXES: Final = frozenset(".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv .flv .ts .mts .3gp .ogv".split())
+VIDEO_SUFFIXES: Final = frozenset(
+    ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv .flv .ts .mts .3gp .ogv".split()  # noqa: SIM905
+)
 ARCHIVE_SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+IGNORED_FOLDERS: Final = frozenset({"__MACOSX", "__pycache__", "node_modules"})
+IGNORED_FILES: Final = frozenset({"Thumbs.db", "desktop.ini"})
 
 _MAGIC: Final = (
     b"\xff\xd8\xff",
@@ -53,6 +59,12 @@ _MAGIC: Final = (
 _BRANDS: Final = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heif")
 MAGIC_BYTES: Final = 32
 """How many bytes `looks_like_image` wants to see."""
+
+
+def suffix_names_image(name: str) -> bool:
+    """Whether a file's name says that it is an image, or one of those that cannot be read."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in IMAGE_SUFFIXES or suffix in UNREADABLE_SUFFIXES
 
 
 def looks_like_image(head: bytes) -> bool:
@@ -102,6 +114,8 @@ def why_unreadable(head: bytes) -> str:
         return UNREADABLE_SUFFIXES[".svg"]
     if text.startswith((b"<!doctype html", b"<html", b"<!doc")):
         return "a web page saved under an image's name; download the image itself"
+    if head[:2] == b"\xff\x0a" or head[4:8] == b"JXL ":
+        return UNREADABLE_SUFFIXES[".jxl"]
     if head[:4] == b"%PDF":
         return "a PDF document, not an image; export its pages as PNG"
     if head[:2] == b"PK" or head[:2] == b"\x1f\x8b":
@@ -116,3 +130,9 @@ def why_unreadable(head: bytes) -> str:
 def heif_plugin() -> str | None:
     """The name of an installed HEIC plug-in, which registers itself with Pillow when imported."""
     return "pillow_heif" if importlib.util.find_spec("pillow_heif") else None
+
+
+def reason_of(error: Exception) -> str:
+    """What a foreign error says, as the short end of one line."""
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    return " ".join(text.split())[:120] or type(error).__name__

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from beholder.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an image may cost before it is refused; each can be set.
+    """What an image may cost before it is refused; each can be set, to more than 0.
 
     Attributes:
         max_bytes: size of the encoded image, bytes.
@@ -24,3 +26,9 @@ class Limits:
     max_members: int = 1_000_000
     timeout_seconds: float = 30.0
     worker_memory_bytes: int = 2 * 2**30
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if not 0 < value < float("inf"):
+                raise UsageError(f"{limit.name}: must be more than 0, found {value}")

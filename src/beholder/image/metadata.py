@@ -68,9 +68,7 @@ def orientation_of(image: PIL.Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def read_metadata(
-    image: PIL.Image.Image, mode: str, stored_size_hw: tuple[int, int], orientation: int
-) -> Metadata:
+def read_metadata(image: PIL.Image.Image, mode: str, stored_size_hw: tuple[int, int], orientation: int) -> Metadata:
     """Read the metadata of a decoded image; of its bytes, size and digest are left open.
 
     Args:
@@ -122,7 +120,7 @@ def _time(value: Any) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.strptime(text[:19], "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 - EXIF has no zone
+        return datetime.strptime(text[:19], "%Y:%m:%d %H:%M:%S")  # EXIF has no zone
     except ValueError:
         return None
 
@@ -145,7 +143,7 @@ def _degrees(value: Any, reference: Any, signs: str, most: int) -> float | None:
     parts = [_number(part) for part in value]
     if any(part is None or part < 0 for part in parts):
         return None
-    degrees = sum(part / 60**power for power, part in enumerate(parts) if part is not None)
+    degrees = sum((part or 0.0) / 60.0**power for power, part in enumerate(parts))
     if degrees > most:
         return None
     return round(-degrees if side == signs[1] else degrees, 7)
@@ -153,7 +151,7 @@ def _degrees(value: Any, reference: Any, signs: str, most: int) -> float | None:
 
 def _number(value: Any) -> float | None:
     try:
-        number = float(value)
+        number: float = float(value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
     return number if math.isfinite(number) else None

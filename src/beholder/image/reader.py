@@ -16,8 +16,10 @@ from beholder.files import digest
 from beholder.image.color import to_rgb, to_uint8
 from beholder.image.decode import Decoded, NeededScale, check_pixels, decode_opened, many_scans, open_image
 from beholder.image.formats import BOUNDED_FORMATS, MAGIC_BYTES, begins_bounded
+from beholder.image.input import Raw
 from beholder.image.limits import Limits
 from beholder.image.metadata import Metadata
+from beholder.image.sources import single
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
 Isolation = Literal["auto", "always", "never"]
 """Which images are decoded in a worker process that can be killed: those whose decoder is not bounded by the header
 (`auto`), every one (`always`, for untrusted sources), or none."""
-
-Raw = Any
-"""What an image can be read from: encoded `bytes`, an array, or a PIL image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,15 +117,12 @@ class Reader:
         self.close()
 
     def _decode(self, data: bytes, source: str, needed_scale: NeededScale | None) -> Decoded:
-        if self.isolation == "never" or (self.isolation == "auto" and self._may_open(data)):
+        may_open = begins_bounded(data[:MAGIC_BYTES]) or not data
+        if self.isolation == "never" or (self.isolation == "auto" and may_open):
             image = open_image(data, source, self.limits)
             if self.isolation == "never" or _is_bounded(image, data):
                 return decode_opened(image, source, self.limits, needed_scale)
         return self._workers().decode(data, source, self.limits, needed_scale)
-
-    def _may_open(self, data: bytes) -> bool:
-        """Whether a header is safe to read here, or nothing of it will be read."""
-        return begins_bounded(data[:MAGIC_BYTES]) or not data or len(data) > self.limits.max_bytes
 
     def _workers(self) -> DecodingPool:
         from beholder.image.worker import DecodingPool
@@ -193,8 +189,6 @@ def read(
         ImageError: it cannot be read; the text says why.
         UsageError: the source is a folder or holds several images, or no image at all.
     """
-    from beholder.image.sources import single
-
     limits = limits or Limits()
     found = single(source, limits)
     with Reader(limits, isolation) as reader:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from beholder.errors import ImageError, MissingPackage, SourceNotFound, UnreadableImage
+from beholder.errors import ImageError, ImageTooLarge, MissingPackage, SourceNotFound, UnreadableImage
+from beholder.image.decode import check_pixels
+from beholder.image.input import Input, failing
 from beholder.image.limits import Limits
-from beholder.image.sources import Input
 
 
 def video_frames(path: str, limits: Limits, every: int = 1) -> Iterator[Input]:
@@ -20,7 +21,7 @@ def video_frames(path: str, limits: Limits, every: int = 1) -> Iterator[Input]:
     cv2 = _opencv()
     capture = cv2.VideoCapture(path)
     if not capture.isOpened():
-        yield _failing(UnreadableImage(path, "not a readable video: no decoder opens it; convert it to MP4 (H.264)"))
+        yield failing(UnreadableImage(path, "not a readable video: no decoder opens it; convert it to MP4 (H.264)"))
         return
     try:
         yield from _frames(cv2, capture, path, limits, every, live=False)
@@ -38,7 +39,7 @@ def camera_frames(number: int, limits: Limits, every: int = 1) -> Iterator[Input
     name = f"camera:{number}"
     capture = cv2.VideoCapture(number)
     if not capture.isOpened():
-        yield _failing(SourceNotFound(name, "no such camera, or another program uses it"))
+        yield failing(SourceNotFound(name, "no such camera, or another program uses it"))
         return
     try:
         yield from _frames(cv2, capture, name, limits, every, live=True)
@@ -47,30 +48,33 @@ def camera_frames(number: int, limits: Limits, every: int = 1) -> Iterator[Input
 
 
 def _frames(cv2: Any, capture: Any, name: str, limits: Limits, every: int, live: bool) -> Iterator[Input]:
+    try:
+        check_pixels(
+            int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), name, limits
+        )
+    except ImageError as error:
+        yield failing(error)
+        return
     started = time.monotonic()
     number = 0
-    while number < limits.max_frames and capture.grab():
+    while capture.grab():
+        if number >= limits.max_frames:
+            yield failing(ImageTooLarge(name, f"more than the {limits.max_frames:,} frames allowed"), number)
+            return
         if number % every == 0:
             good, frame = capture.retrieve()
             seconds = time.monotonic() - started if live else capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             if not good:
-                yield _failing(UnreadableImage(name, f"frame {number:,} cannot be decoded"), number)
+                yield failing(UnreadableImage(name, f"frame {number:,} cannot be decoded"), number)
             else:
                 yield Input(name, _loaded(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), number, round(seconds, 6), live)
         number += 1
     if number == 0:
-        yield _failing(UnreadableImage(name, "not a readable video: it has no frames"))
+        yield failing(UnreadableImage(name, "not a readable video: it has no frames"))
 
 
 def _loaded(pixels: Any) -> Any:
     return lambda: pixels
-
-
-def _failing(error: ImageError, frame: int | None = None) -> Input:
-    def load() -> Any:
-        raise error
-
-    return Input(error.source, load, frame)
 
 
 def _opencv() -> Any:

@@ -14,24 +14,26 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from queue import Empty, LifoQueue
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import PIL.Image
 
 from beholder import errors
 from beholder.errors import ImageError, ImageTimeout, ImageTooLarge, UnreadableImage
-from beholder.image.decode import Decoded, NeededScale, decode, open_image, upright_hw
+from beholder.image.decode import Decoded, NeededScale, check_bytes, decode, open_image, upright_hw
 from beholder.image.limits import Limits
 from beholder.image.metadata import Location, Metadata
 
 _HEAD: Final = struct.Struct("<IQ")
 _MAX_HEAD_BYTES: Final = 2**20
 _START_SECONDS: Final = 30.0  # what a busy machine may need to start Python
+Answer = TypeVar("Answer")
 
 
 class DecodingPool:
@@ -41,6 +43,7 @@ class DecodingPool:
         self._idle: LifoQueue[_Worker] = LifoQueue()
         self._lock = threading.Lock()
         self._closed = False
+        weakref.finalize(self, _end_all, self._idle)  # for the many that are never closed
 
     def decode(self, data: bytes, source: str, limits: Limits, needed_scale: NeededScale | None) -> Decoded:
         """Decode an image in a worker.
@@ -50,6 +53,7 @@ class DecodingPool:
             ImageTooLarge: it needed more memory than `limits.worker_memory_bytes`.
             ImageError: as `beholder.image.decode.decode`.
         """
+        check_bytes(len(data), source, limits)
         worker = self._take(source, limits)
         try:
             return worker.decode(data, source, needed_scale)
@@ -64,11 +68,10 @@ class DecodingPool:
         """End all workers."""
         with self._lock:
             self._closed = True
-        while (worker := self._idle_worker()) is not None:
-            worker.close()
+        _end_all(self._idle)
 
     def _take(self, source: str, limits: Limits) -> _Worker:
-        while (worker := self._idle_worker()) is not None:
+        while (worker := _next(self._idle)) is not None:
             if worker.alive and worker.limits == limits:
                 return worker
             worker.close()
@@ -77,11 +80,17 @@ class DecodingPool:
         except (OSError, EOFError) as error:
             raise UnreadableImage(source, f"its decoding worker cannot be started: {error}") from None
 
-    def _idle_worker(self) -> _Worker | None:
-        try:
-            return self._idle.get_nowait()
-        except Empty:
-            return None
+
+def _next(idle: LifoQueue[_Worker]) -> _Worker | None:
+    try:
+        return idle.get_nowait()
+    except Empty:
+        return None
+
+
+def _end_all(idle: LifoQueue[_Worker]) -> None:
+    while (worker := _next(idle)) is not None:
+        worker.close()
 
 
 class _Worker:
@@ -94,7 +103,7 @@ class _Worker:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._killed = False
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this module, with numbers as its argument
             # -P: a folder of images that happens to be the current one may hold a module of any name
             [sys.executable, "-P", "-m", "beholder.image.worker", json.dumps(asdict(limits))],
             stdin=subprocess.PIPE,
@@ -115,21 +124,11 @@ class _Worker:
     def decode(self, data: bytes, source: str, needed_scale: NeededScale | None) -> Decoded:
         """One exchange; two for a JPEG that may be reduced, because by how much depends on the size in its header."""
         deadline = time.monotonic() + self.limits.timeout_seconds
-        try:
-            scale = 1.0
-            if needed_scale is not None and data.startswith(b"\xff\xd8"):
-                head, _ = self._exchange({"ask": "size"}, data, source, deadline)
-                scale = needed_scale((int(head["height"]), int(head["width"])))
-            head, pixels = self._exchange({"ask": "pixels", "scale": scale}, data, source, deadline)
-            return _decoded(head, pixels)
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
-            late = self._killed
-            self._kill()
-            code = self._process.wait()
-        if late:
-            raise ImageTimeout(source, f"not decoded within {self.limits.timeout_seconds:g} seconds")
-        reason = f"its decoder crashed (status {code}); only this image is lost"
-        raise UnreadableImage(source, f"not a readable image: {reason}")
+        scale = 1.0
+        if needed_scale is not None and data.startswith(b"\xff\xd8"):
+            height, width = self._ask({"ask": "size"}, data, source, deadline, lambda head, _: head["size_hw"])
+            scale = needed_scale((height, width))
+        return self._ask({"ask": "pixels", "scale": scale}, data, source, deadline, _decoded)
 
     def close(self) -> None:
         """End the process."""
@@ -144,13 +143,32 @@ class _Worker:
         self._killed = True
         self._process.kill()
 
-    def _exchange(
-        self, request: Mapping[str, Any], data: bytes, source: str, deadline: float
-    ) -> tuple[dict[str, Any], bytes]:
-        head, payload = self._receive_until(deadline, request, data)
-        if "error" in head:
-            raise _KINDS.get(head["error"], UnreadableImage)(source, str(head["reason"]))
-        return head, payload
+    def _ask(
+        self,
+        request: Mapping[str, Any],
+        data: bytes,
+        source: str,
+        deadline: float,
+        understand: Callable[[Mapping[str, Any], bytes], Answer],
+    ) -> Answer:
+        try:
+            head, payload = self._receive_until(deadline, request, data)
+            if "error" not in head:
+                return understand(head, payload)
+            error = _KINDS[head["error"]](source, str(head["reason"]))
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
+            error = self._lost(source)
+        raise error
+
+    def _lost(self, source: str) -> ImageError:
+        """Why there is no answer: the process was killed because time was up, or it ended or went wrong by itself."""
+        late = self._killed
+        self._kill()
+        code = self._process.wait()
+        if late:
+            return ImageTimeout(source, f"not decoded within {self.limits.timeout_seconds:g} seconds")
+        reason = f"its decoder crashed (status {code}); only this image is lost"
+        return UnreadableImage(source, f"not a readable image: {reason}")
 
     def _receive_until(
         self, deadline: float, request: Mapping[str, Any] | None = None, data: bytes = b""
@@ -248,7 +266,10 @@ def _limit_memory(limits: Limits) -> None:
 
 
 def _end_after(seconds: float) -> None:
-    """End this process after a while, even inside a decoder; 0 for never. Where there are no alarms, the parent kills."""
+    """End this process after a while, even inside a decoder; 0 for never.
+
+    Where there are no alarms (Windows), only the parent kills it.
+    """
     import signal
 
     if sys.platform != "win32":
@@ -267,7 +288,7 @@ def _answer(request: Mapping[str, Any], data: bytes, limits: Limits) -> tuple[di
     try:
         if request["ask"] == "size":
             height, width = upright_hw(open_image(data, "", limits))
-            return {"height": height, "width": width}, b""
+            return {"size_hw": [height, width]}, b""
         scale = float(request["scale"])
         return _encoded(decode(data, "", limits, lambda _: scale))
     except ImageError as error:

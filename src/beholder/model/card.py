@@ -7,6 +7,7 @@ so. The published JSON Schema is `card.schema.json` beside this file.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
@@ -20,6 +21,10 @@ CARD_SCHEMA_VERSION = 1
 Task = Literal["classify", "detect", "segment", "caption", "embed"]
 
 MAX_LABELS = 100_000
+MAX_SEGMENT_LABELS = 65_535
+"""What a map of one class per pixel can hold, with one value left for no class."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,9 @@ class ModelCard:
     description: str = described("what the model knows, in a sentence", default="")
     labels: tuple[str, ...] = described("class names in the order of the outputs", default=())
     label_ids: tuple[str, ...] | None = described("an identifier for each label, such as a WordNet id", default=None)
-    label_groups: tuple[str, ...] | None = described("the group of each label, broad to narrow, as in animal/cat", default=None)
+    label_groups: tuple[str, ...] | None = described(
+        "the group of each label, broad to narrow, as in animal/cat", default=None
+    )
     multi_label: bool = described("whether several labels may hold of one image", default=False)
     thresholds: tuple[float, ...] | None = described(
         "for each label, the score from which it is accepted (multi-label, detection)", default=None
@@ -119,7 +126,11 @@ class ModelCard:
 
     def _check(self) -> None:
         _must(bool(self.name.strip()), "name: must not be empty")
+        for name, texts in (("name", self.name), ("labels", "".join(self.labels))):
+            _must(not _CONTROL.search(texts), f"{name}: must hold no control characters")
         _must(len(self.labels) <= MAX_LABELS, f"labels: must be at most {MAX_LABELS:,}, found {len(self.labels):,}")
+        fits = self.task != "segment" or len(self.labels) <= MAX_SEGMENT_LABELS
+        _must(fits, f"labels: must be at most {MAX_SEGMENT_LABELS:,} to segment, found {len(self.labels):,}")
         needs_labels = self.task in ("classify", "detect", "segment")
         _must(
             bool(self.labels) == needs_labels, f"labels: a model that can {self.task} must have {_some(needs_labels)}"

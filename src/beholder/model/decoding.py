@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from beholder.errors import InvalidModel
 from beholder.model.card import ModelCard, Task
 from beholder.model.geometry import Placement
 from beholder.result import (
@@ -35,6 +37,9 @@ UNTUNED_DETECTION_THRESHOLD: Final = 0.25
 """Where a card has no thresholds: the score from which a box is shown."""
 
 MASK_THRESHOLD: Final = 0.5
+
+_FAR: Final = 1e6
+"""Pixels of the input beyond which it does not matter where a box ends, and where arithmetic is still exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +79,12 @@ Decoder = Callable[[Row, Place, ModelCard, Options], Result]
 def _classify(row: Row, place: Place, card: ModelCard, options: Options) -> Classification:
     """`probabilities [K]`."""
     probabilities = np.clip(row["probabilities"], 0, 1)
-    count = min(options.top or len(probabilities), len(probabilities))
-    best = np.argpartition(-probabilities, count - 1)[:count]
-    best = best[np.argsort(-probabilities[best], kind="stable")]
+    order = np.argsort(-probabilities, kind="stable")  # of equals the first, whatever the number that is asked for
+    best = order[: options.top or len(order)]
     labels = tuple(Label(int(index), card.labels[index], _rounded(probabilities[index])) for index in best)
     accepted = None
     if card.multi_label:
         thresholds = _thresholds(card, options, UNTUNED_THRESHOLD)
-        order = np.argsort(-probabilities, kind="stable")
         accepted = tuple(card.labels[index] for index in order if probabilities[index] >= thresholds[index])
     group = _group(probabilities, labels[0], card, options)
     return Classification(labels=labels, accepted=accepted, group=group, **place.common)
@@ -94,33 +97,44 @@ def _group(probabilities: NDArray[np.float32], best: Label, card: ModelCard, opt
     sure_from = card.sure_from if options.threshold is None else options.threshold
     if best.confidence >= sure_from:
         return None
-    totals: dict[str, float] = {}
-    for path, probability in zip(card.label_groups, probabilities.tolist(), strict=True):
-        names = path.split("/")
-        for depth in range(len(names)):
-            group = "/".join(names[: depth + 1])
-            totals[group] = totals.get(group, 0.0) + probability
+    totals = {group: float(probabilities[members].sum()) for group, members in _members(card.label_groups).items()}
     sure = [group for group, total in totals.items() if total >= sure_from]
     path = max(sure or totals, key=lambda group: (group.count("/") if sure else 0, totals[group]))
     return Group(path.split("/")[-1], min(1.0, _rounded(totals[path])))
 
 
+@lru_cache(maxsize=16)
+def _members(label_groups: tuple[str, ...]) -> Mapping[str, NDArray[np.int64]]:
+    """For each group, broad ones first: the indices of its labels. A path such as `animal/cat` is in both groups."""
+    members: dict[str, list[int]] = {}
+    for index, path in enumerate(label_groups):
+        names = path.split("/")
+        for depth in range(len(names)):
+            members.setdefault("/".join(names[: depth + 1]), []).append(index)
+    return {group: np.array(members[group]) for group in sorted(members, key=lambda group: group.count("/"))}
+
+
 def _detect(row: Row, place: Place, card: ModelCard, options: Options) -> Detections:
     """`boxes [M, 4]` xyxy in pixels of the input, `scores [M]`, `classes [M]` (-1 pads), `masks [M, h, w]` optional."""
-    thresholds = np.append(_thresholds(card, options, UNTUNED_DETECTION_THRESHOLD), np.inf)
+    thresholds = np.append(_thresholds(card, options, UNTUNED_DETECTION_THRESHOLD), np.float32(np.inf))
     classes = row["classes"].astype(np.int64)
-    kept = np.flatnonzero(row["scores"] >= thresholds[classes])  # class -1 meets the infinite threshold at the end
+    scores = row["scores"].astype(np.float32)
+    kept = np.flatnonzero(scores >= thresholds[classes])  # class -1 meets the infinite threshold at the end
+    candidates = np.clip(row["boxes"].astype(np.float32), -_FAR, _FAR)
+    if (candidates[kept, 2:] < candidates[kept, :2]).any():
+        raise InvalidModel("output boxes must be x1, y1, x2, y2 with x1 <= x2 and y1 <= y2; found them the other way")
+    boxes = clip_boxes(place.placement.to_original(candidates), place.size_hw)
+    kept = kept[(boxes[kept, 2:] > boxes[kept, :2]).all(axis=1)]  # not those that lie beside the image
     if card.overlap is not None:
-        chosen = suppress(row["boxes"][kept], row["scores"][kept], classes[kept], iou_threshold=card.overlap)
-        kept = kept[chosen]
-    boxes = clip_boxes(place.placement.to_original(row["boxes"][kept]), place.size_hw)
+        kept = kept[suppress(candidates[kept], scores[kept], classes[kept], iou_threshold=card.overlap)]
+    boxes = boxes[kept]
     masks = None
     if "masks" in row and len(kept):
         pairs = zip(row["masks"][kept], boxes, strict=True)
         masks = tuple(_instance_mask(mask, box, place, card.geometry.size_hw) for mask, box in pairs)
     return Detections(
         boxes_xyxy=boxes,
-        scores=np.clip(row["scores"][kept], 0, 1),
+        scores=np.clip(scores[kept], 0, 1),
         classes=classes[kept],
         names=card.labels,
         masks=masks,
@@ -178,10 +192,11 @@ def embedding_of(row: Row, place: Place, card: ModelCard, options: Options) -> E
     return Embedding(vector=row["embedding"].astype(np.float32), space=space, **place.common)
 
 
-def _thresholds(card: ModelCard, options: Options, untuned: float) -> NDArray[np.float64]:
-    if options.threshold is not None:
-        return np.full(len(card.labels), options.threshold)
-    return np.array(card.thresholds) if card.thresholds is not None else np.full(len(card.labels), untuned)
+def _thresholds(card: ModelCard, options: Options, untuned: float) -> NDArray[np.float32]:
+    """One for each label, in the precision of the scores: a score of 0.7 reaches a threshold of 0.7."""
+    if card.thresholds is not None and options.threshold is None:
+        return np.array(card.thresholds, np.float32)
+    return np.full(len(card.labels), untuned if options.threshold is None else options.threshold, np.float32)
 
 
 def _grid_positions(

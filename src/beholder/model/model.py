@@ -17,8 +17,10 @@ from beholder.image import Input, Isolation, Limits, Reader, expand
 from beholder.image.sources import single
 from beholder.model.card import ModelCard
 from beholder.model.decoding import DECODERS, NEEDED_OUTPUTS, USED_OUTPUTS, Decoder, Options, Place, embedding_of
-from beholder.model.file import card_of, inspect, read_model
+from beholder.model.file import card_of, read_model
 from beholder.model.geometry import Placement
+from beholder.model.inspection import inspect
+from beholder.model.outputs import check_outputs
 from beholder.model.pipeline import run_batches
 from beholder.model.runtime import OnnxRuntime, Runtime, Tensors
 from beholder.result import Embedding, ImageFailure, Result
@@ -166,8 +168,8 @@ class FileModel(Model):
         self, sources: Any, options: Options, *, embed: bool, batch_size: int | None = None
     ) -> Iterator[Answer]:
         """Answer every image of the sources, in order; a bad one with an `ImageFailure`."""
-        if batch_size is not None and batch_size < 1:
-            raise UsageError(f"batch_size: must be at least 1, found {batch_size}")
+        if batch_size is not None and not (isinstance(batch_size, int) and batch_size >= 1):
+            raise UsageError(f"batch_size: must be an integer from 1 up, found {batch_size!r}")
         job = self._job(options, embed)
         inputs = expand(sources, self._reader.limits)
         return run_batches(inputs, job.answer, batch_size or self._runtime.batch_size, self._runtime.threads)
@@ -243,7 +245,7 @@ class _Job:
         if not prepared:
             return []
         tensors = self.model.runtime.run(np.stack([item.pixels for item in prepared]), self.outputs)
-        _check_batch(tensors, len(prepared))
+        check_outputs(tensors, len(prepared), self.model.card)
         return [self._decode(tensors, index, item) for index, item in enumerate(prepared)]
 
     def _decode(self, tensors: Tensors, index: int, item: Prepared) -> Result:
@@ -265,19 +267,11 @@ def _pixels_of(reader: Reader, found: Input) -> NDArray[np.uint8]:
     return reader.read(found.load(), found.name).pixels
 
 
-def _check_batch(tensors: Tensors, count: int) -> None:
-    for name, values in tensors.items():
-        if values.shape[:1] != (count,):
-            raise InvalidModel(f"output {name} must have {count} rows for {count} images, found shape {values.shape}")
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise InvalidModel(f"output {name} holds values that are not numbers (NaN or infinity)")
-
-
 def _options(top: int, threshold: float | None) -> Options:
-    if top < 0:
-        raise UsageError(f"top: must be 0 (all) or more, found {top}")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"threshold: must lie between 0 and 1, found {threshold}")
+    if not isinstance(top, int) or top < 0:
+        raise UsageError(f"top: must be 0 (all) or a higher integer, found {top!r}")
+    if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
+        raise UsageError(f"threshold: must lie between 0 and 1, found {threshold!r}")
     return Options(top, threshold)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from typing import TypeVar
 
 from beholder.image import Input
@@ -22,17 +22,21 @@ def run_batches(
 ) -> Iterator[Out]:
     """Apply `process` to batches of inputs in several threads; yield what it gives in the order of the inputs.
 
+    An input from a live source is answered before the next one is asked for, which may take long to come.
+
     Args:
         inputs: taken one at a time, never more than are being worked on and two batches per thread ahead.
         process: from a batch to as many results; must not raise for a bad input.
         batch_size: inputs in a batch; the first ones are smaller, so that the first answer comes soon.
         threads: how many batches are worked on at a time.
     """
-    first = next(iterator := iter(inputs), None)
-    if first is None:
+    batches = _batches(iter(inputs), batch_size, threads)
+    head = next(batches, None)
+    while head is not None and head[0].live:  # answered before the next is waited for
+        yield from process(head)
+        head = next(batches, None)
+    if head is None:
         return
-    batches = _batches(chain([first], iterator), batch_size, threads)
-    head = next(batches)
     following = next(batches, None)
     if following is None:  # one small batch: no threads, so that a single image has no cost of its own
         yield from process(head)
@@ -42,7 +46,7 @@ def run_batches(
     try:
         for batch in chain((head, following), batches):
             pending.append(executor.submit(process, batch))
-            while len(pending) > 2 * threads or (pending and pending[0].done()):
+            while len(pending) > 2 * threads or (pending and (batch[-1].live or pending[0].done())):
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()
@@ -54,9 +58,11 @@ def _batches(inputs: Iterator[Input], batch_size: int, threads: int) -> Iterator
     """Batches of 1, then 2, then full; one at a time from a live source, where waiting for more would be delay."""
     ramp = chain(repeat(1, threads), repeat(min(2, batch_size), threads), repeat(batch_size))
     for size in ramp:
-        batch = list(islice(inputs, 1))
+        batch: list[Input] = []
+        for found in inputs:
+            batch.append(found)
+            if found.live or len(batch) == size:
+                break
         if not batch:
             return
-        if not batch[0].live:
-            batch += islice(inputs, size - 1)
         yield batch

@@ -81,24 +81,11 @@ class OnnxRuntime:
 
     Raises:
         InvalidModel: ONNX Runtime refuses the graph, or it breaks the contract.
-        UsageError: the device is not present.
+        UsageError: the device is not present, or does not start.
     """
 
     def __init__(self, model: bytes, device: str = "auto") -> None:
-        import onnxruntime
-
-        self.device = _choose_device(device)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what goes wrong is raised, and said once
-        providers = ["CPUExecutionProvider"]
-        if self.device != "cpu":
-            providers.insert(0, _GPU_PROVIDERS[self.device])
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=providers)
-        except Exception as error:  # ONNX Runtime has a dozen exceptions without a common class
-            raise InvalidModel(f"ONNX Runtime refuses the graph: {_first_line(error)}") from None
+        self._session, self.device = _open_session(model, device)
         self.outputs = tuple(output.name for output in self._session.get_outputs())
         self.batch_size = _CPU_BATCH if self.device == "cpu" else _GPU_BATCH
         self.threads = available_cores()
@@ -128,18 +115,58 @@ class OnnxRuntime:
         return dict(zip(outputs, values, strict=True))
 
 
-def _choose_device(wanted: str) -> str:
+def _open_session(model: bytes, wanted: str) -> tuple[Any, str]:
+    """A session on the first of the wanted devices that starts, and that device."""
+    reason = ""
+    for device in _wanted_gpus(wanted):
+        session, reason = _try_gpu(model, device)
+        if session is not None:
+            return session, device
+    if wanted not in ("auto", "cpu"):
+        raise UsageError(f"device {wanted!r} does not start here: {reason}; use auto")
+    try:
+        return _session(model, []), "cpu"
+    except Exception as error:  # ONNX Runtime has a dozen exceptions without a common class
+        raise InvalidModel(f"ONNX Runtime refuses the graph: {_first_line(error)}") from None
+
+
+def _try_gpu(model: bytes, device: str) -> tuple[Any, str]:
+    """A session on a GPU, or None and why not."""
+    provider = _GPU_PROVIDERS[device]
+    try:
+        session = _session(model, [provider])
+    except Exception as error:  # ONNX Runtime has a dozen exceptions without a common class
+        return None, _first_line(error)
+    if session.get_providers()[0] != provider:  # without its drivers ONNX Runtime goes on without it, in silence
+        return None, "its drivers or libraries are missing"
+    return session, ""
+
+
+def _session(model: bytes, gpu_providers: list[str]) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised, and said once
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # what was inspected, and nothing else
+    providers = [*gpu_providers, "CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+
+
+def _wanted_gpus(wanted: str) -> tuple[str, ...]:
+    """The GPUs to try, best first."""
     if wanted == "cpu":
-        return "cpu"
+        return ()
     devices = available_devices()
     if wanted == "auto":
-        return devices[0]
+        return devices[:-1]
     if wanted not in devices:
         known = ("auto", *_GPU_PROVIDERS, "cpu")
         if wanted not in known:
             raise UsageError(f"device {wanted!r} is not known; {nearest(wanted, known)}")
         raise UsageError(f"device {wanted!r} is not present here; present: {', '.join(devices)}")
-    return wanted
+    return (wanted,)
 
 
 def _check_input(inputs: Sequence[Any]) -> None:
@@ -149,6 +176,11 @@ def _check_input(inputs: Sequence[Any]) -> None:
         raise InvalidModel(
             f"must have one input, image: uint8 [N, height, width, 3]; found {described}; "
             "make a model file of it with: beholder import FILE"
+        )
+    if isinstance(inputs[0].shape[0], int):
+        raise InvalidModel(
+            f"must take any number of images at a time; its input takes {inputs[0].shape[0]}: "
+            "export it with a dynamic batch dimension"
         )
 
 

@@ -74,9 +74,9 @@ def snippet(path: Path, card: ModelCard, language: Language) -> str:
     template = Template((_TEMPLATES / f"{language}.txt").read_text(encoding="utf-8"))
     parts = _python_parts(card.geometry) if language == "python" else _js_parts(card.geometry)
     text = template.substitute(
-        file=path.name,
-        path=json.dumps(str(path), ensure_ascii=False),
-        url=json.dumps(path.name, ensure_ascii=False),
+        file="".join(character if character.isprintable() else "?" for character in path.name),
+        path=json.dumps(str(path), ensure_ascii=False) if str(path).isprintable() else repr(str(path)),
+        url=json.dumps(path.name),
         answer=answers[card.task],
         **parts,
     )
@@ -85,25 +85,29 @@ def snippet(path: Path, card: ModelCard, language: Language) -> str:
 
 def _python_parts(geometry: Geometry) -> dict[str, str]:
     height, width = geometry.size_hw
+    imports = "import json\nimport sys" if geometry.draft is None else "import json\nimport math\nimport sys"
     resize = f"image = image.resize(({width}, {height}), Image.Resampling.{geometry.resample.upper()}"
     if geometry.method == "squash":
-        needed = f"max({width} / image.width, {height} / image.height)"
-        return {"draft": _python_draft(geometry, needed), "geometry": f"{resize})"}
+        needed = f"max({width} / upright[0], {height} / upright[1])"
+        return {"imports": imports, "draft": _python_draft(geometry, needed), "geometry": f"{resize})"}
     lines = (
         f"scale = min(image.size) / {geometry.resize}  # shorter side to {geometry.resize}, the center is kept",
         f"left, top = (image.width - {width} * scale) / 2, (image.height - {height} * scale) / 2",
         f"{resize}, box=(left, top, left + {width} * scale, top + {height} * scale))",
     )
-    return {"draft": _python_draft(geometry, f"{geometry.resize} / min(image.size)"), "geometry": "\n".join(lines)}
+    draft = _python_draft(geometry, f"{geometry.resize} / min(image.size)")
+    return {"imports": imports, "draft": draft, "geometry": "\n".join(lines)}
 
 
 def _python_draft(geometry: Geometry, needed: str) -> str:
     if geometry.draft is None:
         return ""
+    turned = "upright = image.size[::-1] if image.getexif().get(274, 1) >= 5 else image.size\n"
     return (
+        f"{turned if 'upright' in needed else ''}"
         f"needed = {geometry.draft:g} * {needed}  # large JPEGs are decoded at 1/2, 1/4 or 1/8\n"
-        'if needed < 1 and image.format == "JPEG":\n'
-        "    image.draft(None, (int(image.width * needed), int(image.height * needed)))"
+        'if needed < 1 and image.format in ("JPEG", "MPO"):\n'
+        "    image.draft(None, (math.ceil(image.width * needed), math.ceil(image.height * needed)))"
     )
 
 

@@ -7,11 +7,14 @@ megabytes at once, and to refuse what is damaged. Nothing is copied: a field is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from beholder.errors import InvalidModel
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+MAX_FIELDS: Final = 1_000_000
+"""Fields of one message; a list of numbers is one field."""
 
 
 class Buffer(Protocol):
@@ -45,12 +48,18 @@ def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
     """The fields of the message in `buffer[start:end]`, in order.
 
     Raises:
-        InvalidModel: the message is cut short or damaged.
+        InvalidModel: the message is cut short, damaged or of absurdly many fields.
     """
     position = start
+    count = 0
     while position < end:
         begin = position
         tag, position = varint(buffer, position, end)
+        if tag >> 32:  # other readers drop these bits, and would see a field that is hidden here
+            raise InvalidModel(f"damaged: no field has the tag at byte {begin:,}")
+        count += 1
+        if count > MAX_FIELDS:
+            raise InvalidModel(f"must have at most {MAX_FIELDS:,} fields in one message")
         number, wire_type = tag >> 3, tag & 7
         value = 0
         if wire_type == VARINT:

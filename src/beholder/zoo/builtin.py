@@ -75,7 +75,7 @@ def build_efficientnet_lite0() -> bytes:
 
 @cache
 def imagenet_labels() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Names, WordNet ids and broad groups of the 1,000 classes of ImageNet-1k, in the order of the outputs."""
+    """Names, WordNet ids and groups (`animal/cat`) of the 1,000 classes of ImageNet-1k, in the order of the outputs."""
     text = Path(__file__).with_name("imagenet1k.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines()[1:]]
     ids, names, groups = zip(*rows, strict=True)

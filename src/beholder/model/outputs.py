@@ -1,0 +1,83 @@
+"""Whether a graph gave what its card promises: the contract of outputs, checked on every batch.
+
+What a runtime returns is not trusted, as decoding indexes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beholder.errors import InvalidModel
+from beholder.model.card import ModelCard, Task
+from beholder.model.runtime import Tensors
+
+_FORMS: Final[Mapping[Task, Mapping[str, tuple[str, ...]]]] = {
+    "classify": {"probabilities": ("K",)},
+    "detect": {"boxes": ("M", "4"), "scores": ("M",), "classes": ("M",), "masks": ("M", "h", "w")},
+    "segment": {"probabilities": ("K", "h", "w")},
+    "caption": {"tokens": ("T",)},
+    "embed": {},
+}
+"""The shape of each output after the batch dimension: K labels, M candidates, T tokens, a grid of h by w cells."""
+
+_EMBEDDING: Final = ("D",)
+_MAY_BE_EMPTY: Final = ("M", "T")
+_SHARES: Final = ("probabilities", "scores", "masks")
+_TOLERANCE: Final = 1e-3
+"""How far a share may lie outside 0 to 1, as arithmetic in half precision makes it."""
+
+
+def check_outputs(tensors: Tensors, count: int, card: ModelCard) -> None:
+    """Refuse outputs that break the contract.
+
+    Args:
+        tensors: what a runtime gave for a batch.
+        count: how many images the batch holds.
+        card: what the graph promises.
+
+    Raises:
+        InvalidModel: another shape or type, values that are not numbers, shares outside 0 to 1, or classes or tokens
+            that the card does not know.
+    """
+    sizes = {"K": len(card.labels), "4": 4}
+    if card.embedding is not None:
+        sizes["D"] = card.embedding.dim
+    for name, values in tensors.items():
+        form = _EMBEDDING if name == "embedding" else _FORMS[card.task][name]
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+            raise InvalidModel(f"output {name} must be a tensor of numbers, found {_described(values)}")
+        if not _fits(values.shape, count, form, sizes):
+            expected = ", ".join([str(count), *(str(sizes.get(letter, letter)) for letter in form)])
+            raise InvalidModel(f"output {name} must have the shape [{expected}], found {list(values.shape)}")
+        _check_values(name, values, card)
+
+
+def _fits(shape: tuple[int, ...], count: int, form: tuple[str, ...], sizes: dict[str, int]) -> bool:
+    """Whether a shape is of a form; sizes that are open so far are settled by it."""
+    if len(shape) != len(form) + 1 or shape[0] != count:
+        return False
+    fits = all(size == sizes.setdefault(letter, size) for letter, size in zip(form, shape[1:], strict=True))
+    return fits and all(size or letter in _MAY_BE_EMPTY for letter, size in zip(form, shape[1:], strict=True))
+
+
+def _check_values(name: str, values: NDArray[Any], card: ModelCard) -> None:
+    if not values.size:
+        return
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InvalidModel(f"output {name} holds values that are not numbers (NaN or infinity)")
+    if name in _SHARES and not -_TOLERANCE <= low <= high <= 1 + _TOLERANCE:
+        raise InvalidModel(f"output {name} must lie between 0 and 1, found {low:g} to {high:g}")
+    if name == "classes" and not -1 <= low <= high < len(card.labels):
+        raise InvalidModel(f"output classes must lie between -1 and {len(card.labels) - 1}, found {low:g} to {high:g}")
+    words = len(card.vocabulary or ())
+    if name == "tokens" and (values.dtype.kind == "f" or not 0 <= low <= high < words):
+        raise InvalidModel(f"output tokens must be integers between 0 and {words - 1}, found {low:g} to {high:g}")
+
+
+def _described(values: Any) -> str:
+    return f"{values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
