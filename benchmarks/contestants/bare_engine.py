@@ -1,6 +1,7 @@
-"""ONNX Runtime alone, on tensors that lie ready in memory: the bound. Arguments: FOLDER THREADS INTRA_OP BATCH.
+"""ONNX Runtime alone, on tensors that lie ready in memory: the bound. Arguments: FOLDER CALLS THREADS BATCH.
 
-The tensors are those that Beholder makes of the folder, the file is Beholder's; nothing is decoded, resized or sorted.
+So many calls run at a time, of so many threads each. The tensors are those that Beholder makes of the folder, the file
+is Beholder's; nothing is decoded, resized or sorted.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ OUTPUT = "probabilities"
 
 
 def load(folder: str) -> Callable[[], Iterable[Answer]]:
-    threads, intra_op, batch = map(int, sys.argv[2:5])
+    calls, threads, batch = map(int, sys.argv[2:5])
     model = beholder.load()
     tensors = np.stack([model.prepare(found).pixels for found in expand(folder, Limits())])
     batches = [tensors[start : start + batch] for start in range(0, len(tensors), batch)]
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = intra_op
+    options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(find("efficientnet-lite0"), options, providers=["CPUExecutionProvider"])
-    executor = ThreadPoolExecutor(threads)
+    executor = ThreadPoolExecutor(calls)
 
     def run(images: np.ndarray) -> np.ndarray:
         return session.run([OUTPUT], {"image": images})[0]

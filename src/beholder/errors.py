@@ -17,7 +17,15 @@
     │   │   └── InvalidCard     what the file says of itself breaks the schema
     │   ├── UnknownModel        no such name in the zoo
     │   └── WrongTask           the model does not do what was asked
-    └── HubError                a model could not be fetched
+    ├── DataError               a dataset cannot be used
+    │   ├── DatasetNotFound     no such file or folder
+    │   ├── NotADataset         something else, or nothing that is known
+    │   ├── AmbiguousDataset    it can be read in more than one way
+    │   ├── InvalidAnnotations  a file of annotations is damaged or contradicts itself
+    │   ├── InvalidClasses      the classes cannot be used as they are
+    │   ├── ImpossibleSplit     no split keeps every class on both sides
+    │   └── RefusedCorrection   a correction cannot be made or undone
+    └── HubError                a model or a dataset could not be fetched
         ├── Offline             the network may not be used
         └── DigestMismatch      what arrived is not what was announced
 
@@ -144,8 +152,56 @@ class WrongTask(ModelError):
     kind = "wrong_task"
 
 
+class DataError(BeholderError):
+    """A dataset cannot be used."""
+
+    kind = "data"
+
+
+class DatasetNotFound(DataError):
+    """There is no such file or folder."""
+
+    kind = "dataset_not_found"
+
+
+class NotADataset(DataError):
+    """Something else than a dataset, or nothing that is known."""
+
+    kind = "not_a_dataset"
+
+
+class AmbiguousDataset(DataError):
+    """The dataset can be read in more than one way."""
+
+    kind = "ambiguous_dataset"
+
+
+class InvalidAnnotations(DataError):
+    """A file of annotations is damaged or contradicts itself."""
+
+    kind = "invalid_annotations"
+
+
+class InvalidClasses(DataError):
+    """The classes cannot be used as they are: one is empty, there is only one, or two have nearly the same name."""
+
+    kind = "invalid_classes"
+
+
+class ImpossibleSplit(DataError):
+    """No split keeps every class on both sides."""
+
+    kind = "impossible_split"
+
+
+class RefusedCorrection(DataError):
+    """A correction cannot be made or undone."""
+
+    kind = "refused_correction"
+
+
 class HubError(BeholderError):
-    """A model could not be fetched."""
+    """A model or a dataset could not be fetched."""
 
     kind = "hub"
 

@@ -26,6 +26,18 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "beholder"
 
 
+def data_dir() -> Path:
+    """The folder for what cannot be made again: `$BEHOLDER_DATA`, or the system's place for a person's data."""
+    chosen = os.environ.get("BEHOLDER_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "beholder" / "data"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "beholder"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "beholder"
+
+
 def digest(data: bytes | memoryview) -> str:
     """The content digest of some bytes: `sha256:` and 64 hexadecimal digits."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -30,7 +30,7 @@ def test_json_is_one_object_a_line_in_natural_order(beholder: Command, photos: P
     assert len(first["labels"]) == 5
     assert first["prediction_set"] is None
     assert first["unknown"] is None
-    assert "left out 1 files that are not images: 1 .txt" in done.err
+    assert "left out 1 file that is not an image: 1 .txt" in done.err
     for answer in done.lines:
         assert package.result_from_dict(answer).to_dict() == answer
 
@@ -102,9 +102,9 @@ def test_nothing_to_do_exits_2(beholder: Command, tmp_path: Path, words: list[st
         (["photos", "--model", "photos"], "is a folder where a model is expected"),
         (["photos", "--model", "photos/a2.png"], "photos/a2.png"),
         (["photos", "--threshold", "1.5"], "threshold: must lie between 0 and 1, found 1.5"),
-        (["photos", "--top", "-1"], "top: must be 0 (all) or more"),
+        (["photos", "--top", "-1"], "top: must be 0 (all) or"),
         (["photos", "--device", "cuda"], "device 'cuda' is not present here"),
-        (["photos", "--batch", "0"], "batch_size: must be at least 1"),
+        (["photos", "--batch", "0"], "batch_size: must be an integer from 1 up"),
         (["photos", "--max-pixels", "0"], "--max-pixels: must be above 0"),
         (["photos", "--every", "0"], "--every: must be at least 1"),
     ],

@@ -116,7 +116,9 @@ def _transparent() -> dict[str, Golden]:
         "webp alpha": Golden(encoded(flat("RGBA", (255, 0, 0, 128)), "WEBP", lossless=True), half, 1),
         "avif alpha": Golden(encoded(flat("RGBA", (255, 0, 0, 128)), "AVIF", quality=95), half, 5),
         "png palette, index transparent": Golden(encoded(palette_image(), "PNG", transparency=1), white),
-        "png palette with alphas": Golden(encoded(palette_image(), "PNG", transparency=b"\xff\x80"), (127, 255, 127), 1),
+        "png palette with alphas": Golden(
+            encoded(palette_image(), "PNG", transparency=b"\xff\x80"), (127, 255, 127), 1
+        ),
         "gif transparent": Golden(encoded(palette_image(), "GIF", transparency=1), white),
         "png gray, value transparent": Golden(encoded(flat("L", 40), "PNG", transparency=40), white),
         "png color transparent": Golden(encoded(flat("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 3)), white),
@@ -164,9 +166,7 @@ def _floats() -> dict[str, Golden]:
         "tiff float, other range": Golden(
             tiff(np.float32(signed).tobytes(), SIZE_WH, (32,), 1, sample_format=3), (128,) * 3
         ),
-        "tiff signed 16-bit": Golden(
-            tiff(np.int16(signed).tobytes(), SIZE_WH, (16,), 1, sample_format=2), (128,) * 3
-        ),
+        "tiff signed 16-bit": Golden(tiff(np.int16(signed).tobytes(), SIZE_WH, (16,), 1, sample_format=2), (128,) * 3),
         "tiff 32-bit": Golden(tiff(np.int32(signed * 1000).tobytes(), SIZE_WH, (32,), 1, sample_format=2), (128,) * 3),
     }
 

@@ -93,7 +93,28 @@ def test_numbers_of_any_kind_become_pixels_in_their_order(values):
     assert (np.diff(ordered.astype(int)) >= 0).all()
 
 
-@pytest.mark.parametrize("mode", "1 L LA P PA RGB RGBA RGBX CMYK YCbCr LAB HSV I F I;16 I;16B La RGBa".split())
+MODES = [
+    "1",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBX",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+    "I",
+    "F",
+    "I;16",
+    "La",
+    "RGBa",
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_every_mode_of_pillow_becomes_rgb(mode):
     image = read(PIL.Image.new(mode, (3, 2)))
     assert image.pil.mode == "RGB"

@@ -121,8 +121,9 @@ def test_time_is_limited_while_reading_piece_by_piece():
 def test_progressive_jpeg_with_very_many_scans_goes_to_a_worker(monkeypatch):
     data = encoded(flat("RGB", 0), "JPEG", progressive=True)
     assert not many_scans(data)
+    assert not many_scans(encoded(flat("RGB", 0), "JPEG") + b"\xff\xda" * 1000)  # costs its bytes, no more
     scan = data[data.rindex(b"\xff\xda") : -2]
-    frames = encoded(flat("RGB", 0), "MPO", save_all=True, append_images=[flat("RGB", 0)])
+    frames = encoded(flat("RGB", 0), "MPO", progressive=True, save_all=True, append_images=[flat("RGB", 0)])
     sent = []
     with Reader() as reader:
         monkeypatch.setattr(reader._workers(), "decode", lambda *given: sent.append(given[1]) or 1 / 0)
@@ -155,7 +156,9 @@ def test_heic_in_a_worker(isolation):
         read(HEIC, isolation=isolation)
 
 
-@pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", b"GRIB\0\0\0\x01" * 4])
+@pytest.mark.parametrize(
+    "data", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", b"GRIB\0\0\0\x01" * 4]
+)
 def test_formats_that_run_programs_are_refused(data):
     with pytest.raises(UnsupportedImage, match=r"(EPS|GRIB) files are not read; export it as PNG or JPEG"):
         read(data, isolation="never")

@@ -17,7 +17,7 @@ PHOTOGRAPHS: Final = (
     "motorcycle_left.png",
     "rocket.jpg",
     "camera.png",
-    "horse.png",
+    "brick.png",
     "astronaut.png",
     "grass.png",
 )

@@ -146,10 +146,11 @@ def _worker() -> Finding:
 
 
 def _network() -> Finding:
-    from beholder.zoo.hub import is_offline
+    from beholder.zoo.addresses import offline_variable
 
-    if is_offline():
-        return Finding("network", "good", "never used: offline mode is set")
+    variable = offline_variable()
+    if variable:
+        return Finding("network", "good", f"never used: {variable} is set")
     return Finding("network", "good", f"used by `beholder pull` only; BEHOLDER_OFFLINE=1 forbids it{_proxy()}")
 
 

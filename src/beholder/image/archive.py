@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Self
 
 from beholder.errors import EmptySource, ImageError, ImageTooLarge, UnreadableImage
 from beholder.image.formats import IGNORED_FOLDERS, reason_of, suffix_names_image
@@ -101,11 +102,25 @@ class _ZipMember:
             raise UnreadableImage(self.name, f"damaged in its archive: {reason_of(error)}") from None
 
 
+class _StrictHeader(tarfile.TarInfo):
+    """Makes an error of a damaged header inside an archive, where `tarfile` would take it for the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if not any(buf):  # the end of an archive is a block of zeros, or nothing
+                raise
+            raise tarfile.ReadError(f"damaged in the middle: {error}") from None
+
+
 def _tar_members(archive: str | BytesIO, name: str, limits: Limits) -> Members:
     """Members read at once, because a compressed tar can only be read forward; damage ends it."""
     path, stream = (archive, None) if isinstance(archive, str) else (None, archive)
     try:
-        opened = tarfile.open(path, fileobj=stream)  # noqa: SIM115 - closed below
+        opened = tarfile.open(path, fileobj=stream, tarinfo=_StrictHeader)  # noqa: SIM115 - closed below
     except tarfile.ReadError:
         raise tarfile.ReadError("neither a zip nor a tar, or damaged from its start") from None
     with opened:

@@ -192,8 +192,22 @@ def upright_hw(image: PIL.Image.Image) -> tuple[int, int]:
 
 
 def many_scans(data: bytes) -> bool:
-    """Whether a JPEG holds so many scans that decoding it may take very long."""
-    return data.count(b"\xff\xda") > MAX_JPEG_SCANS
+    """Whether a JPEG holds so many scans that decoding it may take very long.
+
+    In the baseline and extended sequential kinds (ITU-T T.81, table B.1) a scan takes as many bytes as it takes work.
+    """
+    return _frame_kind(data) not in (0xC0, 0xC1) and data.count(b"\xff\xda") > MAX_JPEG_SCANS
+
+
+def _frame_kind(data: bytes) -> int | None:
+    """The marker of a JPEG's frame, found by walking its segments; None where they are damaged."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # tables and an extension, no frames
+            return marker
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
 
 
 def _identify(stream: BytesIO, source: str) -> PIL.Image.Image | None:

@@ -14,7 +14,7 @@ class Limits:
     Attributes:
         max_bytes: size of the encoded image, bytes.
         max_pixels: width times height that the header claims, checked before any pixel is allocated.
-        max_frames: frames read from one video.
+        max_frames: frames read from one video or camera.
         max_members: entries of one archive.
         timeout_seconds: time to decode one image.
         worker_memory_bytes: memory of one decoding worker, beyond what it needs to start.

@@ -266,7 +266,7 @@ def _is_image_file(path: str) -> bool:
         return False
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sort `frame2` before `frame10`."""
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort `frame2` before `frame10`; `frame02` and `frame2` by their text."""
     parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,7 @@ def video_frames(path: str, limits: Limits, every: int = 1) -> Iterator[Input]:
         MissingPackage: OpenCV is not installed.
     """
     cv2 = _opencv()
-    capture = cv2.VideoCapture(path)
+    capture = _open(cv2, path)
     if not capture.isOpened():
         yield failing(UnreadableImage(path, "not a readable video: no decoder opens it; convert it to MP4 (H.264)"))
         return
@@ -37,7 +38,7 @@ def camera_frames(number: int, limits: Limits, every: int = 1) -> Iterator[Input
     """
     cv2 = _opencv()
     name = f"camera:{number}"
-    capture = cv2.VideoCapture(number)
+    capture = _open(cv2, number)
     if not capture.isOpened():
         yield failing(SourceNotFound(name, "no such camera, or another program uses it"))
         return
@@ -45,6 +46,17 @@ def camera_frames(number: int, limits: Limits, every: int = 1) -> Iterator[Input
         yield from _frames(cv2, capture, name, limits, every, live=True)
     finally:
         capture.release()
+
+
+def _open(cv2: Any, source: str | int) -> Any:
+    """Open a video or camera without the notes of OpenCV and FFmpeg to their developers on standard error."""
+    logging = cv2.utils.logging
+    level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read by OpenCV when it first needs FFmpeg
+    try:
+        return cv2.VideoCapture(source)
+    finally:
+        logging.setLogLevel(level)
 
 
 def _frames(cv2: Any, capture: Any, name: str, limits: Limits, every: int, live: bool) -> Iterator[Input]:

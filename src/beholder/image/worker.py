@@ -78,7 +78,8 @@ class DecodingPool:
         try:
             return _Worker(limits)
         except (OSError, EOFError) as error:
-            raise UnreadableImage(source, f"its decoding worker cannot be started: {error}") from None
+            reason = f"its decoding worker cannot be started: {str(error) or 'it ends at once'}"
+            raise UnreadableImage(source, reason) from None
 
 
 def _next(idle: LifoQueue[_Worker]) -> _Worker | None:

@@ -115,7 +115,10 @@ def _members(label_groups: tuple[str, ...]) -> Mapping[str, NDArray[np.int64]]:
 
 
 def _detect(row: Row, place: Place, card: ModelCard, options: Options) -> Detections:
-    """`boxes [M, 4]` xyxy in pixels of the input, `scores [M]`, `classes [M]` (-1 pads), `masks [M, h, w]` optional."""
+    """`boxes [M, 4]` xyxy in pixels of the input, `scores [M]`, `classes [M]` (-1 pads), `masks [M, h, w]` optional.
+
+    The best comes first; what lies beside the image, in the fill of a letterbox, is left out.
+    """
     thresholds = np.append(_thresholds(card, options, UNTUNED_DETECTION_THRESHOLD), np.float32(np.inf))
     classes = row["classes"].astype(np.int64)
     scores = row["scores"].astype(np.float32)
@@ -125,6 +128,7 @@ def _detect(row: Row, place: Place, card: ModelCard, options: Options) -> Detect
         raise InvalidModel("output boxes must be x1, y1, x2, y2 with x1 <= x2 and y1 <= y2; found them the other way")
     boxes = clip_boxes(place.placement.to_original(candidates), place.size_hw)
     kept = kept[(boxes[kept, 2:] > boxes[kept, :2]).all(axis=1)]  # not those that lie beside the image
+    kept = kept[np.argsort(-scores[kept], kind="stable")]
     if card.overlap is not None:
         kept = kept[suppress(candidates[kept], scores[kept], classes[kept], iou_threshold=card.overlap)]
     boxes = boxes[kept]

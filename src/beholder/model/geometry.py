@@ -1,8 +1,8 @@
 """How an image becomes the input of a model, and how what the model says comes back to the image.
 
 A small closed set of methods, each with an exact inverse. The reference resampler is Pillow's antialiased one, applied
-once: cropping and resizing are one resampling of a box with real-valued bounds. `golden.json` in the tests holds
-vectors that every implementation of a geometry must meet.
+once: cropping and resizing are one resampling of a box with real-valued bounds. `golden_geometry.json` in the
+tests holds vectors that every implementation of a geometry must meet.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ MAX_DEPTH: Final = 16
 MAX_RANK: Final = 32
 MAX_DIMENSION: Final = 2**31 - 1
 MAX_TENSOR_VALUES: Final = 2**31
-MAX_FIELDS: Final = 4_000_000
+MAX_FIELDS: Final = 1_000_000
 """Fields in one file, counted as they are walked; large networks have some 100,000."""
 
 _STOCK_DOMAINS: Final = ("", "ai.onnx", "ai.onnx.ml")

@@ -132,11 +132,10 @@ class FileModel(Model):
         isolation: Isolation = "auto",
         exact: bool = False,
     ) -> None:
-        missing = [name for name in NEEDED_OUTPUTS[card.task] if name not in runtime.outputs]
-        if card.embedding is not None and "embedding" not in runtime.outputs:
-            missing.append("embedding")
+        needed = dict.fromkeys((*NEEDED_OUTPUTS[card.task], *(("embedding",) if card.embedding is not None else ())))
+        missing = [name for name in needed if name not in runtime.outputs]
         if missing:
-            found = ", ".join(runtime.outputs)
+            found = ", ".join(runtime.outputs) or "nothing"
             raise InvalidModel(f"a model that can {card.task} must give {', '.join(missing)}; it gives {found}")
         self._card = card
         self._runtime = runtime
@@ -334,6 +333,6 @@ def _check_shapes(card: ModelCard, runtime: OnnxRuntime) -> None:
     for name, size in sizes.items():
         if size is None or name not in runtime.outputs:
             continue
-        shape = runtime.output_shape(name)
+        shape = runtime.output_shapes[name]
         if len(shape) < 2 or shape[1] not in (None, size):
             raise InvalidModel(f"its output {name} has shape {list(shape)}, where its card needs [N, {size}]")

@@ -43,25 +43,29 @@ def check_outputs(tensors: Tensors, count: int, card: ModelCard) -> None:
         InvalidModel: another shape or type, values that are not numbers, shares outside 0 to 1, or classes or tokens
             that the card does not know.
     """
-    sizes = {"K": len(card.labels), "4": 4}
+    sizes: dict[str, int] = {"K": len(card.labels), "4": 4}
     if card.embedding is not None:
         sizes["D"] = card.embedding.dim
     for name, values in tensors.items():
         form = _EMBEDDING if name == "embedding" else _FORMS[card.task][name]
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
             raise InvalidModel(f"output {name} must be a tensor of numbers, found {_described(values)}")
-        if not _fits(values.shape, count, form, sizes):
-            expected = ", ".join([str(count), *(str(sizes.get(letter, letter)) for letter in form)])
-            raise InvalidModel(f"output {name} must have the shape [{expected}], found {list(values.shape)}")
+        expected = [count, *(sizes.get(letter, letter) for letter in form)]
+        if not _fits(values.shape, expected):
+            shape = ", ".join(map(str, expected))
+            raise InvalidModel(f"output {name} must have the shape [{shape}], found {list(values.shape)}")
+        sizes.update(zip(form, values.shape[1:], strict=True))
         _check_values(name, values, card)
 
 
-def _fits(shape: tuple[int, ...], count: int, form: tuple[str, ...], sizes: dict[str, int]) -> bool:
-    """Whether a shape is of a form; sizes that are open so far are settled by it."""
-    if len(shape) != len(form) + 1 or shape[0] != count:
+def _fits(shape: tuple[int, ...], expected: list[int | str]) -> bool:
+    """Whether a shape is the expected one, where a letter stands for a size that is open."""
+    if len(shape) != len(expected):
         return False
-    fits = all(size == sizes.setdefault(letter, size) for letter, size in zip(form, shape[1:], strict=True))
-    return fits and all(size or letter in _MAY_BE_EMPTY for letter, size in zip(form, shape[1:], strict=True))
+    pairs = list(zip(shape, expected, strict=True))
+    return all(
+        size == wanted or (isinstance(wanted, str) and (size or wanted in _MAY_BE_EMPTY)) for size, wanted in pairs
+    )
 
 
 def _check_values(name: str, values: NDArray[Any], card: ModelCard) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from beholder.errors import InvalidModel, UsageError
@@ -23,6 +24,7 @@ _GPU_PROVIDERS: Final = {
 }
 _CPU_BATCH: Final = 4
 _GPU_BATCH: Final = 32
+_USUAL_MEMORY_BYTES: Final = 8 * 2**30
 
 
 class Runtime(Protocol):
@@ -79,6 +81,10 @@ class OnnxRuntime:
         model: the bytes of an inspected ONNX file with the one input `image`.
         device: `auto` for the fastest present, or one of `available_devices()`.
 
+    Attributes:
+        input_hw: height and width that the graph declares for its input; None where it leaves them open.
+        output_shapes: the shapes that the graph declares for its outputs; None where it leaves a dimension open.
+
     Raises:
         InvalidModel: ONNX Runtime refuses the graph, or it breaks the contract.
         UsageError: the device is not present, or does not start.
@@ -86,21 +92,17 @@ class OnnxRuntime:
 
     def __init__(self, model: bytes, device: str = "auto") -> None:
         self._session, self.device = _open_session(model, device)
-        self.outputs = tuple(output.name for output in self._session.get_outputs())
+        try:
+            shapes = {output.name: tuple(map(_size, output.shape)) for output in self._session.get_outputs()}
+            _check_input(self._session.get_inputs())
+            _, height, width, _ = self._session.get_inputs()[0].shape
+        except UnicodeDecodeError:
+            raise InvalidModel("the names in its graph must be text (UTF-8)") from None
+        self.input_hw = _size(height), _size(width)
+        self.output_shapes: Mapping[str, tuple[int | None, ...]] = shapes
+        self.outputs = tuple(shapes)
         self.batch_size = _CPU_BATCH if self.device == "cpu" else _GPU_BATCH
         self.threads = available_cores()
-        _check_input(self._session.get_inputs())
-
-    @property
-    def input_hw(self) -> tuple[int | None, int | None]:
-        """Height and width that the graph declares for its input; None where it leaves them open."""
-        _, height, width, _ = self._session.get_inputs()[0].shape
-        return _size(height), _size(width)
-
-    def output_shape(self, name: str) -> tuple[int | None, ...]:
-        """The shape that the graph declares for an output; None where it leaves a dimension open."""
-        (output,) = (output for output in self._session.get_outputs() if output.name == name)
-        return tuple(_size(dimension) for dimension in output.shape)
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> Tensors:
         """Run a batch; see `Runtime.run`.
@@ -113,6 +115,15 @@ class OnnxRuntime:
         except Exception as error:  # ONNX Runtime has a dozen exceptions without a common class
             raise InvalidModel(f"the graph fails when it is run: {_first_line(error)}") from None
         return dict(zip(outputs, values, strict=True))
+
+
+def open_cpu_session(model: bytes) -> Any:
+    """A session of ONNX Runtime for an inspected graph that need not obey the contract, as when one is imported.
+
+    Raises:
+        InvalidModel: ONNX Runtime refuses the graph.
+    """
+    return _open_session(model, "cpu")[0]
 
 
 def _open_session(model: bytes, wanted: str) -> tuple[Any, str]:
@@ -150,8 +161,32 @@ def _session(model: bytes, gpu_providers: list[str]) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what goes wrong is raised, and said once
     options.add_session_config_entry("session.load_model_format", "ONNX")  # what was inspected, and nothing else
+    if _bound_memory():
+        options.add_session_config_entry("session.use_env_allocators", "1")
     providers = [*gpu_providers, "CPUExecutionProvider"]
     return onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+
+
+@cache
+def _bound_memory() -> bool:
+    """Let all sessions share an arena of half this machine's memory, where a graph that asks for more fails alone.
+
+    A shape that is computed inside a graph cannot be seen before it runs, and the system would end the whole process.
+    """
+    import onnxruntime
+
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows cannot tell
+        total = _USUAL_MEMORY_BYTES
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    try:
+        onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": total // 2}))
+    except Exception:  # the program that this is a part of has registered its own
+        return False
+    return True
 
 
 def _wanted_gpus(wanted: str) -> tuple[str, ...]:

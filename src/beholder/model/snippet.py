@@ -92,8 +92,9 @@ def _python_parts(geometry: Geometry) -> dict[str, str]:
         return {"imports": imports, "draft": _python_draft(geometry, needed), "geometry": f"{resize})"}
     lines = (
         f"scale = min(image.size) / {geometry.resize}  # shorter side to {geometry.resize}, the center is kept",
-        f"left, top = (image.width - {width} * scale) / 2, (image.height - {height} * scale) / 2",
-        f"{resize}, box=(left, top, left + {width} * scale, top + {height} * scale))",
+        f"left, top = max(0, (image.width - {width} * scale) / 2), max(0, (image.height - {height} * scale) / 2)",
+        f"right, bottom = min(image.width, left + {width} * scale), min(image.height, top + {height} * scale)",
+        f"{resize}, box=(left, top, right, bottom))",
     )
     draft = _python_draft(geometry, f"{geometry.resize} / min(image.size)")
     return {"imports": imports, "draft": draft, "geometry": "\n".join(lines)}

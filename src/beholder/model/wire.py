@@ -13,7 +13,7 @@ from beholder.errors import InvalidModel
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
-MAX_FIELDS: Final = 1_000_000
+MAX_FIELDS: Final = 500_000
 """Fields of one message; a list of numbers is one field."""
 
 
@@ -80,7 +80,7 @@ def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
 
 def encode_bytes(number: int, payload: bytes) -> bytes:
     """A length-delimited field."""
-    return _encode_varint(number << 3 | BYTES) + _encode_varint(len(payload)) + payload
+    return encode_varint(number << 3 | BYTES) + encode_varint(len(payload)) + payload
 
 
 def varint(buffer: Buffer, position: int, end: int) -> tuple[int, int]:
@@ -94,7 +94,8 @@ def varint(buffer: Buffer, position: int, end: int) -> tuple[int, int]:
     raise InvalidModel(f"damaged or cut short: no number at byte {position:,}")
 
 
-def _encode_varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """A number from 0 up."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

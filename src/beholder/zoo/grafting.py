@@ -105,10 +105,13 @@ def _open_batch(graph: GraphProto, batch: int, builder: Builder) -> None:
     """
     wiring = Wiring(graph)
     for node in graph.node:
-        if node.op_type != "Reshape" or node.attribute or not wiring.depends_on_image(node.input[0]):
+        if node.op_type != "Reshape" or not wiring.depends_on_image(node.input[0]):
             continue
         shape = wiring.constant(node.input[1])
-        if shape is not None and shape.size and shape[0] == batch:
+        if shape is None or shape.ndim != 1 or not shape.size or shape[0] != batch:
+            continue
+        if not node.attribute or shape.all():
+            del node.attribute[:]  # "allowzero", with which 0 would mean a size of 0
             node.input[1] = builder.constant(np.array([0, *shape[1:]], np.int64))
 
 

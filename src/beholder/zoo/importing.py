@@ -24,7 +24,14 @@ from beholder.zoo.grafting import OPSET, graft, only_stock
 from beholder.zoo.labels import check_label
 from beholder.zoo.nodes import Plan
 from beholder.zoo.reading import Reading, read_classifier, read_contract, read_embedder
-from beholder.zoo.trial import TOLERANCE, TOLERANCE_FLOAT16, check_answers, serialized, trial_images
+from beholder.zoo.trial import (
+    FIXED_BATCH,
+    TOLERANCE,
+    TOLERANCE_FLOAT16,
+    check_answers,
+    serialized,
+    trial_images,
+)
 
 TASKS: Final[tuple[Task, ...]] = ("classify", "embed")
 """What can be imported: what graphs for other tasks give has no common form."""
@@ -34,7 +41,7 @@ _OUTPUTS: Final = {"classify": ("probabilities", "logits", "embedding"), "embed"
 
 
 def import_model(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Foreign,
     out: str | os.PathLike[str],
     *,
     name: str,
@@ -51,7 +58,7 @@ def import_model(
 
     Args:
         source: an ONNX file with its weights inside, of stock operators, with one input of images: float, float16,
-            double or uint8, NCHW or NHWC.
+            double or uint8, NCHW or NHWC; or what `read_foreign` made of one.
         out: the model file to make.
         name: a short name for the card.
         geometry: how an image becomes the input.
@@ -80,8 +87,8 @@ def import_model(
         raise UsageError(f"labels: must be given for classify, and only there; the task is {task}")
     for label in labels or ():
         check_label(label)
-    _check_out(source, out, overwrite)
-    foreign = read_foreign(source)
+    _check_out(source.path if isinstance(source, Foreign) else source, out, overwrite)
+    foreign = source if isinstance(source, Foreign) else read_foreign(source)
     origin = provenance or Provenance()
     origin = replace(
         origin,
@@ -145,7 +152,13 @@ def _make(foreign: Foreign, wanted: _Wanted, conventions: Conventions) -> tuple[
     card = _card(wanted, reading, graph)
     data = with_card(graph, card)
     tolerance = TOLERANCE_FLOAT16 if foreign.input.type == FLOAT16 else TOLERANCE
-    check_answers(load_bytes(data, device="cpu"), images, reading.expected, tolerance)
+    try:
+        model = load_bytes(data, device="cpu")
+    except InvalidModel as error:
+        if foreign.batch is None:
+            raise
+        raise InvalidModel(FIXED_BATCH) from error  # its original was just run: opening its batch has broken it
+    check_answers(model, images, reading.expected, tolerance)
     return data, card
 
 

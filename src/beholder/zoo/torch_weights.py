@@ -9,11 +9,12 @@ Source of the format: `torch/serialization.py` (`_legacy_save`), PyTorch 1.0 to 
 
 from __future__ import annotations
 
+import math
 import pickle
 import struct
 from collections import OrderedDict
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,19 @@ from beholder.errors import InvalidModel
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
 _STORAGE_DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+
+_DAMAGE: Final = (
+    pickle.UnpicklingError,
+    struct.error,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+"""What reading a damaged file raises."""
 
 
 class _Storage(NamedTuple):
@@ -85,12 +99,18 @@ def read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
             raise InvalidModel("the weights have an unknown torch protocol version")
         if not _TensorUnpickler(stream).load()["little_endian"]:
             raise InvalidModel("the weights were written on a big-endian machine, which is not supported")
-        tensors: dict[str, _Tensor] = _TensorUnpickler(stream).load()
+        tensors = _checked(_TensorUnpickler(stream).load())
         keys: list[str] = _TensorUnpickler(stream).load()
         storages = _read_storages(data, stream.tell(), keys, tensors)
         return {name: _materialize(tensor, storages) for name, tensor in tensors.items()}
-    except (pickle.UnpicklingError, EOFError, struct.error, KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         raise InvalidModel(f"the weights are damaged: {error}") from error
+
+
+def _checked(tensors: Any) -> dict[str, _Tensor]:
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, _Tensor) for tensor in tensors.values()):
+        raise InvalidModel("the weights must be a dictionary of tensors, and hold something else")
+    return tensors
 
 
 def _read_storages(data: bytes, start: int, keys: list[str], tensors: dict[str, _Tensor]) -> dict[str, NDArray[Any]]:
@@ -110,7 +130,8 @@ def _read_storages(data: bytes, start: int, keys: list[str], tensors: dict[str, 
 def _materialize(tensor: _Tensor, storages: dict[str, NDArray[Any]]) -> NDArray[Any]:
     values = storages[tensor.storage.key]
     last = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True))
-    if min((tensor.offset, *tensor.strides, *tensor.shape), default=0) < 0 or last >= len(values):
+    too_many = math.prod(tensor.shape) > len(values)  # strides of 0 can claim any number
+    if min((tensor.offset, *tensor.strides, *tensor.shape), default=0) < 0 or last >= len(values) or too_many:
         raise InvalidModel("a tensor reaches outside its storage")
     byte_strides = [stride * values.itemsize for stride in tensor.strides]
     view = np.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, byte_strides)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from beholder.errors import InvalidModel
 from beholder.model import FileModel
+from beholder.model.runtime import open_cpu_session
 from beholder.zoo.foreign import DOUBLE, FLOAT, FLOAT16, UINT8, Foreign, one_line
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ TOLERANCE: Final = 1e-3
 """How far an answer may be from the original's, as a share of its largest value (or of 1, where that is larger)."""
 
 TOLERANCE_FLOAT16: Final = 2e-2
+FIXED_BATCH: Final = "works on a fixed number of images only; export it again with a dynamic batch dimension"
 _SUM_TOLERANCE: Final = 1e-3
 _SEED: Final = 20_240_229
 _DTYPES: Final = {FLOAT: np.float32, FLOAT16: np.float16, DOUBLE: np.float64, UINT8: np.uint8}
@@ -55,9 +57,9 @@ def probe(foreign: Foreign, inputs: NDArray[np.float64], tensors: Sequence[str])
         For each name the values of all inputs, one input a row.
 
     Raises:
-        InvalidModel: ONNX Runtime refuses the graph, or it fails on such an input.
+        InvalidModel: ONNX Runtime refuses the graph, or it fails on such an input, or gives no numbers.
     """
-    session = _session(_with_outputs(foreign, tensors))
+    session = open_cpu_session(_with_outputs(foreign, tensors))
     rows: dict[str, list[NDArray[Any]]] = {name: [] for name in tensors}
     for values in inputs.astype(_DTYPES[foreign.input.type]):
         batch = np.repeat(values[None], foreign.batch or 1, axis=0)
@@ -69,6 +71,10 @@ def probe(foreign: Foreign, inputs: NDArray[np.float64], tensors: Sequence[str])
             if not isinstance(value, np.ndarray) or value.shape[:1] != batch.shape[:1]:
                 shape = list(value.shape) if isinstance(value, np.ndarray) else type(value).__name__
                 raise InvalidModel(f"{name} must have one row for each image, found {shape} for {len(batch)}")
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise InvalidModel(f"{name} holds values that are not numbers (NaN or infinity) on a trial image")
+            if rows[name] and rows[name][0].shape != value.shape[1:]:
+                raise InvalidModel(f"{name} must have one shape for every image; it changes with what the image shows")
             rows[name].append(value[0])
     return {name: np.stack(values) for name, values in rows.items()}
 
@@ -97,19 +103,6 @@ def serialized(model: ModelProto) -> bytes:
     except ValueError as error:
         raise InvalidModel(f"cannot be written as one ONNX file: {one_line(error)}") from None
     return data
-
-
-def _session(data: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has a dozen exceptions without a common class
-        raise InvalidModel(f"ONNX Runtime refuses the graph: {one_line(error)}") from None
 
 
 def check_answers(model: FileModel, images: NDArray[np.uint8], expected: Values, tolerance: float) -> None:
@@ -142,8 +135,7 @@ def _run_batch(model: FileModel, images: NDArray[np.uint8]) -> Values:
         outputs = model.runtime.run(images, model.runtime.outputs)
         _check_rows(model, outputs, len(images))
     except InvalidModel as error:
-        reason = f"takes one image at a time, not {len(images)}; export it again with a dynamic batch dimension"
-        raise InvalidModel(reason) from error
+        raise InvalidModel(FIXED_BATCH) from error
     return outputs
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from beholder.errors import HubError
 
@@ -50,7 +50,7 @@ class Document:
     def text(self, key: str, default: str | None = None) -> str:
         """A string without control characters."""
         value = self._get(key, default)
-        if not isinstance(value, str) or any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        if not _is_plain(value):
             raise self.refusal(key, "a string of plain text")
         return value
 
@@ -91,8 +91,8 @@ class Document:
         if value is None:
             return []
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
-            raise self.refusal(key, "a list of strings")
+        if not isinstance(values, list) or not all(map(_is_plain, values)):
+            raise self.refusal(key, "a list of strings of plain text")
         return values
 
     def inner(self, key: str) -> Document:
@@ -124,6 +124,11 @@ class Document:
     def _get(self, key: str, default: Any) -> Any:
         value = self._values.get(key)
         return default if value is None else value
+
+
+def _is_plain(value: Any) -> TypeGuard[str]:
+    """Whether a value is text that cannot steer a terminal."""
+    return isinstance(value, str) and not any(unicodedata.category(character) in ("Cc", "Cs") for character in value)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,0 +1,233 @@
+"""A linear head on pooled features, fitted in closed form, with out-of-fold scores for everything that must be honest.
+
+Ridge regression on class indicators (Hoerl and Kennard, Technometrics 12, 1970; as a classifier: Rifkin et al., 2003).
+Scores for images left out fold by fold follow from the hat matrix without refitting: with residuals `e = (I - H) y`, those
+of a fold `F` left out together are `(I - H_FF)^-1 e_F` (Cook and Weisberg, "Residuals and Influence in Regression", 1982,
+section 2.2). So regularization, the choice of layers and calibration cost one eigendecomposition for each set of layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+PENALTIES: Final = tuple(10.0**exponent for exponent in np.arange(-3.0, 2.01, 0.5))
+"""Candidates for the ridge penalty, as multiples of the mean eigenvalue of the Gram matrix."""
+
+MAX_DUAL: Final = 4000
+"""Most images for which penalties are compared in the dual; of more, so many are drawn for the comparison."""
+
+
+Loss = Callable[[Floats, NDArray[np.int64]], Floats]
+"""From scores `(m, k)` and the rows of the images they stand for to a loss for each, lower is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How one layer's values are brought to a common scale: `(x - mean) * gain`.
+
+    Each value gets unit variance over the training images, and each layer the same weight whatever its width.
+
+    Attributes:
+        mean: float32 `(d,)`.
+        gain: float32 `(d,)`.
+    """
+
+    mean: NDArray[np.float32]
+    gain: NDArray[np.float32]
+
+    def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale `(n, d)` values."""
+        scaled: NDArray[np.float32] = (values - self.mean) * self.gain
+        return scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted head.
+
+    Attributes:
+        layers: the layers it looks at, in the order of the rows of `weights`.
+        scalings: how each of them is scaled.
+        penalty: the ridge penalty, as a multiple of the mean eigenvalue.
+        weights: float32 `(d, k)`, for the scaled layers side by side.
+        bias: float32 `(k,)`.
+        out_of_fold: float32 `(n, k)`, each image scored by a head that has not seen its fold.
+    """
+
+    layers: tuple[str, ...]
+    scalings: Mapping[str, Scaling]
+    penalty: float
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    out_of_fold: NDArray[np.float32]
+
+    def scores(self, features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Scores `(n, k)` of images by their features."""
+        columns = [self.scalings[layer].apply(features[layer]) for layer in self.layers]
+        scored: NDArray[np.float32] = np.concatenate(columns, axis=1) @ self.weights + self.bias
+        return scored
+
+
+def scaling_of(values: NDArray[np.float32]) -> Scaling:
+    """The scaling that one layer's values over the training images ask for."""
+    mean = values.mean(axis=0, dtype=np.float64)
+    deviation = values.std(axis=0, dtype=np.float64)
+    floor = 1e-3 * max(float(deviation.mean()), 1e-6)
+    gain = 1.0 / (np.maximum(deviation, floor) * np.sqrt(values.shape[1]))
+    return Scaling(mean.astype(np.float32), gain.astype(np.float32))
+
+
+def fit_head(
+    features: Mapping[str, NDArray[np.float32]],
+    targets: Floats,
+    image_weights: Floats,
+    folds: NDArray[np.int64],
+    candidates: Sequence[tuple[str, ...]],
+    loss: Loss,
+    seed: int,
+) -> Fit:
+    """Choose layers and penalty by the loss of out-of-fold scores, then fit on all images.
+
+    Args:
+        features: for each layer, float32 `(n, d)`.
+        targets: `(n, k)`, 1 where a label holds and 0 elsewhere.
+        image_weights: `(n,)`, how much each image counts.
+        folds: `(n,)`, the fold of each image.
+        candidates: sets of layers, the simplest first; a later one must be clearly better to be chosen.
+        loss: from scores and the rows they stand for to a number for each row, lower is better.
+        seed: of the draw of images, where there are too many to compare penalties on all.
+    """
+    scalings = {layer: scaling_of(values) for layer, values in features.items()}
+    scaled = {layer: scalings[layer].apply(values) for layer, values in features.items()}
+    rows = _comparison_rows(len(targets), seed)
+    choice = _choose(scaled, targets[rows], image_weights[rows], folds[rows], candidates, loss, rows)
+    stacked = np.concatenate([scaled[layer] for layer in choice.layers], axis=1)
+    out_of_fold = choice.scores
+    if len(rows) < len(targets):
+        out_of_fold = np.empty(targets.shape, np.float64)
+        for fold in np.unique(folds):
+            kept = folds != fold
+            weights, bias = _solve(stacked[kept], targets[kept], image_weights[kept], choice.penalty)
+            out_of_fold[~kept] = stacked[~kept] @ weights + bias
+    weights, bias = _solve(stacked, targets, image_weights, choice.penalty)
+    return Fit(
+        choice.layers,
+        {layer: scalings[layer] for layer in choice.layers},
+        choice.penalty,
+        weights.astype(np.float32),
+        bias.astype(np.float32),
+        out_of_fold.astype(np.float32),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    layers: tuple[str, ...]
+    penalty: float
+    scores: Floats
+    losses: Floats
+
+
+def _comparison_rows(count: int, seed: int) -> NDArray[np.int64]:
+    if count <= MAX_DUAL:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, MAX_DUAL, replace=False))
+
+
+def _choose(
+    scaled: Mapping[str, NDArray[np.float32]],
+    targets: Floats,
+    image_weights: Floats,
+    folds: NDArray[np.int64],
+    candidates: Sequence[tuple[str, ...]],
+    loss: Loss,
+    rows: NDArray[np.int64],
+) -> _Choice:
+    """The set of layers and the penalty with the least loss; a wider set must be better by a standard error."""
+    grams: dict[str, Floats] = {}
+    best: _Choice | None = None
+    for layers in candidates:
+        for layer in layers:
+            if layer not in grams:
+                values = scaled[layer][rows]
+                grams[layer] = (values @ values.T).astype(np.float64)
+        gram: Floats = np.sum([grams[layer] for layer in layers], axis=0)
+        found = _best_penalty(layers, gram, targets, image_weights, folds, loss, rows)
+        if best is None or _clearly_better(found.losses, best.losses):
+            best = found
+    if best is None:
+        raise ValueError("at least one set of layers is needed")
+    return best
+
+
+def _clearly_better(new: Floats, old: Floats) -> bool:
+    gain = old - new
+    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+
+
+def _best_penalty(
+    layers: tuple[str, ...],
+    gram: Floats,
+    targets: Floats,
+    image_weights: Floats,
+    folds: NDArray[np.int64],
+    loss: Loss,
+    rows: NDArray[np.int64],
+) -> _Choice:
+    """Compare the penalties on one set of layers, all from one eigendecomposition."""
+    roots = np.sqrt(image_weights / image_weights.mean())
+    share = roots**2 / (roots**2).sum()
+    row_means = gram @ share
+    centered = gram - row_means[:, None] - row_means[None, :] + share @ row_means
+    weighted = centered * roots[:, None] * roots[None, :]
+    values, vectors = np.linalg.eigh(weighted)
+    values = np.maximum(values, 0.0)
+    mean_value = max(float(values.mean()), 1e-12)
+    response = (targets - share @ targets) * roots[:, None]
+    projected = vectors.T @ response
+    best: _Choice | None = None
+    for penalty in PENALTIES:
+        shrink = values / (values + penalty * mean_value)
+        residual = response - vectors @ (shrink[:, None] * projected)
+        left_out = np.empty_like(residual)
+        for fold in np.unique(folds):
+            members = folds == fold
+            part = vectors[members]
+            hat = (part * shrink) @ part.T + np.outer(roots[members], roots[members]) / (roots**2).sum()
+            left_out[members] = np.linalg.solve(np.eye(len(part)) - hat, residual[members])
+        scores = targets - left_out / roots[:, None]
+        losses = loss(scores, rows)
+        if best is None or losses.mean() < best.losses.mean():
+            best = _Choice(layers, penalty, scores, losses)
+    if best is None:
+        raise ValueError("at least one penalty is needed")
+    return best
+
+
+def _solve(
+    values: NDArray[np.float32], targets: Floats, image_weights: Floats, penalty: float
+) -> tuple[Floats, Floats]:
+    """Weights `(d, k)` and bias `(k,)` of weighted ridge regression with an intercept, whichever way is smaller."""
+    roots = np.sqrt(image_weights / image_weights.mean())
+    share = roots**2 / (roots**2).sum()
+    mean, target_mean = share @ values, share @ targets
+    left = ((values - mean) * roots[:, None]).astype(np.float64)
+    right = (targets - target_mean) * roots[:, None]
+    count, width = left.shape
+    ridge = penalty * float((left**2).sum()) / count
+    if count <= width:
+        gram = left @ left.T
+        gram[np.diag_indices(count)] += ridge
+        weights = left.T @ np.linalg.solve(gram, right)
+    else:
+        moments = left.T @ left
+        moments[np.diag_indices(width)] += ridge
+        weights = np.linalg.solve(moments, left.T @ right)
+    return weights, target_mean - mean @ weights
