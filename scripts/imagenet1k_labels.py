@@ -41,7 +41,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_WORDNET = Path("/usr/share/wordnet")
-DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "src" / "beholder" / "zoo" / "imagenet1k.tsv"
+DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "src" / "beholder" / "zoo" / "builtin" / "imagenet1k.tsv"
 CLASS_COUNT = 1000
 MIN_NARROW_GROUP = 3
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from loopback_hub import LoopbackHub, serving
 
-from beholder.zoo.hub import HuggingFaceHub
-from beholder.zoo.web import Web
+from beholder.zoo.hub.hub import HuggingFaceHub
+from beholder.zoo.hub.web import Web
 
 
 @pytest.fixture(autouse=True)

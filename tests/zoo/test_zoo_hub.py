@@ -11,8 +11,8 @@ import pytest
 from loopback_hub import COMMIT, LoopbackHub, git_name, serving
 
 from beholder.errors import DigestMismatch, HubError, Offline, OutputFailed, UsageError
-from beholder.zoo.hub import HuggingFaceHub, check_repository
-from beholder.zoo.web import Web
+from beholder.zoo.hub.hub import HuggingFaceHub, check_repository
+from beholder.zoo.hub.web import Web
 
 NAME = "someone/birds"
 BIG = np.random.default_rng(0).integers(0, 256, 3 * 2**20 + 17, np.uint8).tobytes()
@@ -241,7 +241,7 @@ def test_paths_that_lead_out_of_the_repository_are_not_listed(birds, client):
 
 
 def test_a_listing_that_never_ends_is_cut_off(birds, client, monkeypatch):
-    monkeypatch.setattr("beholder.zoo.hub._MAX_LISTING_BYTES", 100)
+    monkeypatch.setattr("beholder.zoo.hub.hub._MAX_LISTING_BYTES", 100)
     with pytest.raises(HubError, match="must be at most 100 bytes, found more"):
         client.snapshot(NAME, "main")
 

@@ -12,10 +12,10 @@ from beholder.errors import InvalidModel, OutputExists, UsageError
 from beholder.files import file_digest
 from beholder.model import Geometry, Provenance, graph_digest, load_file, read_card
 from beholder.model.file import embedding_space
-from beholder.zoo.conventions import Conventions
-from beholder.zoo.foreign import read_foreign
 from beholder.zoo.importing import import_model
-from beholder.zoo.labels import read_labels
+from beholder.zoo.importing.conventions import Conventions
+from beholder.zoo.importing.foreign import read_foreign
+from beholder.zoo.importing.labels import read_labels
 
 LABELS = ("ant", "bee", "cat", "dog")
 SQUASH = Geometry("squash", SIZE_HW, resample="bilinear")
@@ -638,9 +638,9 @@ def test_a_file_of_labels_must_be_there_and_small(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         read_labels(tmp_path)
     (tmp_path / "labels.txt").write_text("a\nb\nc")
-    monkeypatch.setattr("beholder.zoo.labels.MAX_LABELS", 2)
+    monkeypatch.setattr("beholder.zoo.importing.labels.MAX_LABELS", 2)
     with pytest.raises(UsageError, match="at most 2 labels, found 3"):
         read_labels(tmp_path / "labels.txt")
-    monkeypatch.setattr("beholder.zoo.labels.MAX_FILE_BYTES", 4)
+    monkeypatch.setattr("beholder.zoo.importing.labels.MAX_FILE_BYTES", 4)
     with pytest.raises(UsageError, match="must be under 4 bytes"):
         read_labels(tmp_path / "labels.txt")

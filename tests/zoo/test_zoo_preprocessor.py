@@ -4,8 +4,8 @@ import pytest
 
 from beholder.errors import HubError
 from beholder.model import Geometry
-from beholder.zoo.preprocessor import read_preprocessing
-from beholder.zoo.untrusted import Document
+from beholder.zoo.hub.preprocessor import read_preprocessing
+from beholder.zoo.hub.untrusted import Document
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 NUMBERS = {"image_mean": MEAN, "image_std": STD}

@@ -13,8 +13,8 @@ from tiny_graphs import SIZE_HW, by_hand, classifier
 from beholder.errors import HubError, InvalidModel, Offline, OutputExists, UsageError
 from beholder.model import Geometry, load_file, read_card
 from beholder.zoo import available, find, load
+from beholder.zoo.hub.pulling import find_pulled, pull
 from beholder.zoo.names import pulled_path
-from beholder.zoo.pulling import find_pulled, pull
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_of_several_files_one_must_be_named(birds):
 
 
 def test_a_file_that_no_import_could_take_is_not_fetched(birds, monkeypatch):
-    monkeypatch.setattr("beholder.zoo.pulling.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("beholder.zoo.hub.pulling.MAX_FILE_BYTES", 1000)
     with pytest.raises(HubError, match=r"onnx/model\.onnx must be under 2 GiB"):
         pull(NAME)
     assert birds.file_requests == []

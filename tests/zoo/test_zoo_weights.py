@@ -17,9 +17,9 @@ from beholder.model import load_file
 from beholder.model.model import load_bytes
 from beholder.zoo import find, load
 from beholder.zoo.builtin import build_efficientnet_lite0, imagenet_labels
-from beholder.zoo.efficientnet_lite import build_graph
+from beholder.zoo.builtin.efficientnet_lite import build_graph
+from beholder.zoo.builtin.torch_weights import read_tensors
 from beholder.zoo.names import available
-from beholder.zoo.torch_weights import read_tensors
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 

@@ -146,7 +146,7 @@ def _worker() -> Finding:
 
 
 def _network() -> Finding:
-    from beholder.zoo.addresses import offline_variable
+    from beholder.zoo.hub.addresses import offline_variable
 
     variable = offline_variable()
     if variable:

@@ -13,8 +13,8 @@ from beholder.errors import UsageError
 
 if TYPE_CHECKING:
     from beholder.model import Geometry
-    from beholder.zoo.conventions import Conventions
-    from beholder.zoo.foreign import Foreign
+    from beholder.zoo.importing.conventions import Conventions
+    from beholder.zoo.importing.foreign import Foreign
 
 _USUAL_MARGIN: Final = 256 / 224
 """How much longer than the input the shorter side is made before the center is kept, as is usual for ImageNet."""
@@ -55,9 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make a model file; see the module."""
-    from beholder.zoo.foreign import read_foreign
+    from beholder.zoo.importing.foreign import read_foreign
     from beholder.zoo.importing import import_model
-    from beholder.zoo.labels import read_labels
+    from beholder.zoo.importing.labels import read_labels
 
     source = Path(args.file)
     name = args.name or source.stem
@@ -122,7 +122,7 @@ def _declared_size(foreign: Foreign, conventions: Conventions) -> tuple[int, int
 
 
 def _conventions(args: argparse.Namespace) -> Conventions:
-    from beholder.zoo.conventions import Conventions
+    from beholder.zoo.importing.conventions import Conventions
 
     return Conventions(
         scale=None if args.scale is None else _fraction(args.scale),

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Bring a model; see the module."""
     from beholder.model import read_card
-    from beholder.zoo.pulling import find_pulled, pull
+    from beholder.zoo.hub.pulling import find_pulled, pull
 
     path = None if args.force else find_pulled(args.name, revision=args.revision, file=args.file)
     fetched = path is None

@@ -14,9 +14,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the models; see the module."""
+    from beholder.errors import InvalidModel
     from beholder.zoo import available
 
+    damaged = 0
     for name, card in available():
+        if isinstance(card, InvalidModel):
+            damaged += 1
+            printing.warn(f"{card}; fetch it again with: beholder pull --force")
+            continue
         if args.json:
             printing.say(printing.as_json({"name": name, "card": card.to_dict()}))
             continue
@@ -28,4 +34,4 @@ def run(args: argparse.Namespace) -> int:
         printing.say(f"  weights: {card.provenance.weights_license or 'licence not stated'}")
     if not args.json:
         printing.warn("more of one: beholder info NAME; another from a hub: beholder pull ORG/NAME")
-    return 0
+    return 1 if damaged else 0

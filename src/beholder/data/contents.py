@@ -202,11 +202,15 @@ class ContentCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return self._connected(self.path)
         except (OSError, sqlite3.OperationalError) as error:
-            self.notes.append(f"{self.path}: the cache cannot be used ({error}); what is learned now is not kept")
-            return self._connected(":memory:")
+            return self._unkept(error)
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
             return self._database
+
+    def _unkept(self, error: Exception) -> sqlite3.Connection:
+        """A database in memory, so that the work can go on where nothing can be written."""
+        self.notes.append(f"{self.path}: the cache cannot be used ({error}); what is learned now is not kept")
+        return self._connected(":memory:")
 
     def _connected(self, path: Path | str) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
@@ -233,7 +237,10 @@ class ContentCache:
             except OSError:
                 continue  # another process was first, or there is no such part
         self.notes.append(f"{self.path}: the cache was damaged ({error}) and begun anew; the old one is {aside.name}")
-        self._database = self._connected(self.path)
+        try:
+            self._database = self._connected(self.path)
+        except sqlite3.Error as again:
+            self._database = self._unkept(again)
 
 
 def _batches(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
@@ -249,7 +256,7 @@ def _batches(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
             raise
         if item is not None:
             batch.append(item)
-        if item is None or len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS:
+        if batch and (item is None or len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS):
             yield batch
             batch, began = [], time.monotonic()
         if item is None:

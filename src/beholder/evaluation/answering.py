@@ -38,7 +38,7 @@ def risk_coverage(confidences: NDArray[Any], right: Booleans) -> RiskCoverage:
     """
     order = np.argsort(-confidences, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(confidences[order]) != 0, True))
-    wrong = np.cumsum(~right[order])[ends]
+    wrong = np.cumsum((~right[order]).astype(np.int64))[ends]
     return RiskCoverage(confidences[order][ends].astype(np.float64), ends + 1, wrong)
 
 
@@ -56,7 +56,8 @@ def area_under_risk(confidences: NDArray[Any], right: Booleans) -> Statistic:
         drawn = weights[:, order]
         answered = np.cumsum(drawn, axis=1) - (drawn - 1) / 2  # the middle of an image drawn several times
         risks = (np.cumsum(drawn * risk, axis=1) - risk * (drawn - 1) / 2) / answered
-        return (drawn * risks).sum(axis=1) / drawn.sum(axis=1)
+        mean: Floats = (drawn * risks).sum(axis=1) / drawn.sum(axis=1)
+        return mean
 
     return area
 
@@ -79,7 +80,8 @@ def covered(sets: Booleans, truth: Integers) -> Booleans:
 
 def set_sizes(sets: Booleans) -> Integers:
     """How many classes each prediction set holds, int `(n,)`."""
-    return sets.sum(axis=1).astype(np.int64)
+    sizes: Integers = sets.sum(axis=1).astype(np.int64)
+    return sizes
 
 
 def set_size_interval(sizes: Integers, class_count: int, *, seed: int) -> Interval:

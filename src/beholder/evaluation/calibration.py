@@ -132,7 +132,8 @@ def calibration_error_interval(
     sizes = np.bincount(images).astype(np.float64)
 
     def error(weights: Floats) -> Floats:
-        return np.abs(weights @ gaps).sum(axis=1) / (weights @ sizes)
+        mean: Floats = np.abs(weights @ gaps).sum(axis=1) / (weights @ sizes)
+        return mean
 
     high = float(np.percentile(resampled(error, count, seed=seed), 97.5))
     return max(0.0, binned.error - perfect.high_error), min(1.0, high)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from beholder.evaluation.parts import ClassResult, CollectNext, Confused
 from beholder.evaluation.intervals import Estimate
+from beholder.evaluation.parts import ClassResult, CollectNext, Confused
 
 CLASS_HALF_WIDTH: Final = 0.1
 """How well the recall of a class should be known; ±5 points would take some hundred images of each."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from beholder.evaluation.collecting import collect_next
 from beholder.evaluation.evaluation import Evaluation, EvaluationKind
-from beholder.evaluation.parts import AnsweredStranger, LeftOut, Mistake, Unanswered
 from beholder.evaluation.intervals import Estimate, rounded
 from beholder.evaluation.measuring_confidence import (
     measure_answers,
@@ -18,6 +17,7 @@ from beholder.evaluation.measuring_confidence import (
     measure_strangers,
 )
 from beholder.evaluation.measuring_labels import measure_classes, measure_confusion, measure_labels, part_measure
+from beholder.evaluation.parts import AnsweredStranger, LeftOut, Mistake, Unanswered
 from beholder.evaluation.predictions import Predictions, Strangers
 from beholder.evaluation.slices import MOST_VALUES, slice_by
 

@@ -9,14 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beholder.evaluation import answering, calibration
-from beholder.evaluation.parts import (
-    CalibratedError,
-    ReliabilityBin,
-    RiskPoint,
-    SetSize,
-    SetSizes,
-    StrangerResult,
-)
 from beholder.evaluation.intervals import (
     NOT_MEASURED,
     Estimate,
@@ -24,6 +16,14 @@ from beholder.evaluation.intervals import (
     estimate,
     proportion,
     rounded,
+)
+from beholder.evaluation.parts import (
+    CalibratedError,
+    ReliabilityBin,
+    RiskPoint,
+    SetSize,
+    SetSizes,
+    StrangerResult,
 )
 from beholder.evaluation.predictions import Predictions, Strangers
 from beholder.evaluation.resampling import Booleans, Integers
@@ -94,7 +94,7 @@ def measure_sets(said: Predictions, *, seed: int) -> tuple[dict[str, Estimate], 
     measured: dict[str, Estimate] = {}
     all_sizes = []
     for promised in _COVERAGES:
-        sets = said.sets.get(promised)  # type: ignore[call-overload]
+        sets = said.sets.get(promised)
         if sets is None or said.count == 0:
             measured |= {f"coverage_{promised}": NOT_MEASURED, f"set_size_{promised}": NOT_MEASURED}
             continue

@@ -9,7 +9,6 @@ import numpy as np
 
 from beholder.evaluation import metrics
 from beholder.evaluation.collecting import CLASS_HALF_WIDTH
-from beholder.evaluation.parts import ClassResult, Confused
 from beholder.evaluation.intervals import (
     NOT_MEASURED,
     Estimate,
@@ -23,6 +22,7 @@ from beholder.evaluation.intervals import (
     wilson,
 )
 from beholder.evaluation.metrics import Counts
+from beholder.evaluation.parts import ClassResult, Confused
 from beholder.evaluation.predictions import Predictions
 from beholder.evaluation.resampling import Floats, Integers, Statistic, bootstrap
 

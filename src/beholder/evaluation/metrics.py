@@ -30,7 +30,8 @@ class Counts:
 
 def most_probable(probabilities: Probabilities) -> Integers:
     """The most probable class of each image, int `(n,)`; of equals the first, as `predict` answers."""
-    return np.argmax(probabilities, axis=1).astype(np.int64)
+    best: Integers = np.argmax(probabilities, axis=1).astype(np.int64)
+    return best
 
 
 def among_top(probabilities: Probabilities, truth: Integers, k: int) -> Booleans:
@@ -38,7 +39,8 @@ def among_top(probabilities: Probabilities, truth: Integers, k: int) -> Booleans
     own = np.take_along_axis(probabilities, truth[:, None], axis=1)
     earlier = np.arange(probabilities.shape[1]) < truth[:, None]
     rank = (probabilities > own).sum(axis=1) + ((probabilities == own) & earlier).sum(axis=1)
-    return np.less(rank, k)
+    among: Booleans = rank < k
+    return among
 
 
 def confusion_matrix(truth: Integers, said: Integers, class_count: int) -> Integers:
@@ -111,7 +113,8 @@ def micro_f1(counts: Counts) -> Floats:
 
 def exact_match(truth: Booleans, accepted: Booleans) -> Booleans:
     """Whether all labels of an image are right, bool `(n,)`."""
-    return (truth == accepted).all(axis=1)
+    matching: Booleans = (truth == accepted).all(axis=1)
+    return matching
 
 
 def average_precision(probabilities: Probabilities, truth: Booleans) -> Floats:
@@ -156,4 +159,5 @@ def _ranking(scores: Probabilities, positive: Booleans) -> Statistic:
 def _ratio(part: Floats, whole: NDArray[Any]) -> Floats:
     """`part / whole`, NaN where there is no whole."""
     whole = np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    ratio: Floats = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    return ratio

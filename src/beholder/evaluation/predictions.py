@@ -14,6 +14,7 @@ from beholder.evaluation.metrics import Probabilities, most_probable
 from beholder.evaluation.parts import StrangerKind
 from beholder.evaluation.resampling import Booleans, Integers
 
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Strangers:
     """What a model said of images that belong to none of its classes.
@@ -154,7 +155,8 @@ class Predictions:
     @property
     def confidence(self) -> NDArray[np.float64]:
         """The probability of the most probable class, float64 `(n,)`."""
-        return np.max(self.probabilities, axis=1).astype(np.float64)
+        best: NDArray[np.float64] = self.probabilities.max(axis=1).astype(np.float64)
+        return best
 
     @property
     def truth_names(self) -> list[str]:

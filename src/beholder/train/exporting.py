@@ -108,7 +108,9 @@ def _add_familiarity(graph: GraphProto, prototypes: NDArray[np.float32]) -> None
     axis = _constant(graph, "familiarity_axis", np.array([1], np.int64))
     length = _add(graph, "ReduceSum", [squares, axis], "familiarity_square", keepdims=1)
     root = _add(graph, "Sqrt", [length], "familiarity_length")
-    floor = _add(graph, "Max", [root, _constant(graph, "familiarity_floor", np.array([_TINY], np.float32))], "familiarity_safe")
+    floor = _add(
+        graph, "Max", [root, _constant(graph, "familiarity_floor", np.array([_TINY], np.float32))], "familiarity_safe"
+    )
     unit = _add(graph, "Div", [LAST, floor], "familiarity_unit")
     points = _constant(graph, "familiarity_prototypes", np.ascontiguousarray(prototypes.T))
     similar = _add(graph, "MatMul", [unit, points], "familiarity_all")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beholder.errors import OutputFailed, UnknownModel
+from beholder.errors import InvalidModel, OutputFailed, UnknownModel
 from beholder.files import cache_dir, write_atomic
 from beholder.image import Isolation, Limits
 from beholder.model import FileModel, ModelCard, load_file, read_card
@@ -117,13 +117,21 @@ def pulled_path(name: str) -> Path:
     return cache_dir() / "models" / "pulled" / f"{safe}.onnx"
 
 
-def available() -> list[tuple[str, ModelCard]]:
-    """The models that can be loaded by name, with their cards: built in first, then pulled."""
-    models = [(name, read_card(find(name))) for name in BUILTIN]
+def available() -> Iterator[tuple[str, ModelCard | InvalidModel]]:
+    """The models that can be loaded by name, with their cards: built in first, then pulled.
+
+    Yields:
+        The name and the card; of a pulled file that is damaged, the name of the file and what is wrong with it.
+    """
+    for name in BUILTIN:
+        yield name, read_card(find(name))
     for path in sorted((cache_dir() / "models" / "pulled").glob("*.onnx")):
-        card = read_card(path)
-        models.append((card.name, card))
-    return models
+        try:
+            card = read_card(path)
+        except InvalidModel as error:
+            yield path.stem, error
+        else:
+            yield card.name, card
 
 
 def _builtin_path(name: str, builtin: Builtin) -> Path:

@@ -18,13 +18,13 @@ from beholder.model import EmbeddingSpace, Geometry, ModelCard, Provenance
 from beholder.model.card import Task
 from beholder.model.file import embedding_space, graph_digest_of, with_card
 from beholder.model.model import load_bytes
-from beholder.zoo.conventions import Conventions
-from beholder.zoo.foreign import FLOAT16, UINT8, Foreign, Layout, read_foreign
-from beholder.zoo.grafting import OPSET, graft, only_stock
-from beholder.zoo.labels import check_label
-from beholder.zoo.nodes import Plan
-from beholder.zoo.reading import Reading, read_classifier, read_contract, read_embedder
-from beholder.zoo.trial import (
+from beholder.zoo.importing.conventions import Conventions
+from beholder.zoo.importing.foreign import FLOAT16, UINT8, Foreign, Layout, read_foreign
+from beholder.zoo.importing.grafting import OPSET, graft, only_stock
+from beholder.zoo.importing.labels import check_label
+from beholder.zoo.importing.nodes import Plan
+from beholder.zoo.importing.reading import Reading, read_classifier, read_contract, read_embedder
+from beholder.zoo.importing.trial import (
     FIXED_BATCH,
     TOLERANCE,
     TOLERANCE_FLOAT16,

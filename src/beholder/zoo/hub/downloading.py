@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from beholder.errors import HubError, OutputFailed
-from beholder.zoo.addresses import host
-from beholder.zoo.web import Broken, Refused, Web, read
+from beholder.zoo.hub.addresses import host
+from beholder.zoo.hub.web import Broken, Refused, Web, read
 
 Progress = Callable[[int, int], None]
 """Told now and then how many bytes are here, and how many there will be."""

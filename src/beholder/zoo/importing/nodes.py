@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from beholder.zoo.foreign import FLOAT, UINT8, ForeignInput, Layout
+from beholder.zoo.importing.foreign import FLOAT, UINT8, ForeignInput, Layout
 
 if TYPE_CHECKING:
     from onnx import NodeProto

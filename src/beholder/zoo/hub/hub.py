@@ -18,9 +18,9 @@ from urllib.parse import quote, urlsplit
 
 from beholder.errors import DigestMismatch, HubError, OutputFailed, UsageError
 from beholder.files import cache_dir
-from beholder.zoo.downloading import Progress, download
-from beholder.zoo.untrusted import Document
-from beholder.zoo.web import Refused, Web
+from beholder.zoo.hub.downloading import Progress, download
+from beholder.zoo.hub.untrusted import Document
+from beholder.zoo.hub.web import Refused, Web
 
 DEFAULT_ENDPOINT: Final = "https://huggingface.co"
 MAX_BYTES: Final = 4 * 2**30

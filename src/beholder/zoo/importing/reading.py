@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beholder.errors import InvalidModel, UsageError
-from beholder.zoo.conventions import Activation, Conventions
-from beholder.zoo.foreign import Ending, Foreign, Wiring, choose_output
-from beholder.zoo.nodes import Step, Tap
-from beholder.zoo.trial import probe
+from beholder.zoo.importing.conventions import Activation, Conventions
+from beholder.zoo.importing.foreign import Ending, Foreign, Wiring, choose_output
+from beholder.zoo.importing.nodes import Step, Tap
+from beholder.zoo.importing.trial import probe
 
 _USUAL_SCORES: Final = ("logits", "output", "scores", "probabilities")
 _USUAL_EMBEDDINGS: Final = ("embedding", "embeddings", "image_embeds", "pooler_output")

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from beholder.errors import HubError, Offline, UsageError
-from beholder.zoo.addresses import host, is_here, joined, offline_variable, origin, split
+from beholder.zoo.hub.addresses import host, is_here, joined, offline_variable, origin, split
 
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = (301, 302, 303, 307, 308)

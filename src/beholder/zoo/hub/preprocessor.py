@@ -15,8 +15,8 @@ from beholder.errors import HubError, UsageError
 from beholder.model import Geometry
 from beholder.model.geometry import MAX_INPUT_SIDE, Resample
 from beholder.records import RecordError
-from beholder.zoo.conventions import Conventions
-from beholder.zoo.untrusted import Document
+from beholder.zoo.hub.untrusted import Document
+from beholder.zoo.importing.conventions import Conventions
 
 _FILTERS: Final[Mapping[int, Resample]] = {
     0: "nearest",

@@ -1,7 +1,7 @@
 """An ONNX graph from elsewhere: what it takes, what it gives, and how it ends.
 
 Nothing is changed here. The bytes are inspected before `onnx` sees them; what can only be known by running is left to
-`beholder.zoo.trial`.
+`beholder.zoo.importing.trial`.
 """
 
 from __future__ import annotations

@@ -11,15 +11,15 @@ from typing import Final
 from beholder.errors import HubError, InvalidModel, Offline, OutputExists, UsageError
 from beholder.model import Provenance, read_card
 from beholder.model.card import MAX_LABELS
-from beholder.zoo.addresses import offline_variable
-from beholder.zoo.downloading import Progress
-from beholder.zoo.foreign import MAX_FILE_BYTES
-from beholder.zoo.hub import Hub, HuggingFaceHub, RemoteFile, Snapshot, check_repository
+from beholder.zoo.hub.addresses import offline_variable
+from beholder.zoo.hub.downloading import Progress
+from beholder.zoo.hub.hub import Hub, HuggingFaceHub, RemoteFile, Snapshot, check_repository
+from beholder.zoo.hub.preprocessor import read_preprocessing
+from beholder.zoo.hub.untrusted import MAX_BYTES, Document
 from beholder.zoo.importing import import_model
-from beholder.zoo.labels import check_label
+from beholder.zoo.importing.foreign import MAX_FILE_BYTES
+from beholder.zoo.importing.labels import check_label
 from beholder.zoo.names import BUILTIN, find, pulled_path
-from beholder.zoo.preprocessor import read_preprocessing
-from beholder.zoo.untrusted import MAX_BYTES, Document
 
 DEFAULT_REVISION: Final = "main"
 

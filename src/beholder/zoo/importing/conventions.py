@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beholder.errors import UsageError
-from beholder.zoo.foreign import UINT8, Layout
+from beholder.zoo.importing.foreign import UINT8, Layout
 
 Activation = Literal["auto", "softmax", "sigmoid", "none"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from beholder.errors import InvalidModel
-from beholder.zoo.foreign import Wiring, one_line, subgraphs
-from beholder.zoo.nodes import Builder, Plan
+from beholder.zoo.importing.foreign import Wiring, one_line, subgraphs
+from beholder.zoo.importing.nodes import Builder, Plan
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

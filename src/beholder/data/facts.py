@@ -1,0 +1,224 @@
+"""What is worth knowing of an image beside what it shows: computed once, from its pixels, and kept by its content.
+
+Everything is measured on a thumbnail of at most 256 pixels a side, so that numbers of images of any size can be compared, and
+strong blur is seen but not slight. A small image is not enlarged.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import PIL.Image
+
+from beholder.image import Image
+from beholder.records import from_json, to_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FACTS_VERSION: Final = 1
+FACTS_KIND: Final = f"facts/{FACTS_VERSION}"
+"""The kind under which a `ContentCache` holds facts."""
+
+TINY_KIND: Final = "tiny/1"
+"""The kind under which it holds the image squashed to `TINY_SIDE` pixels a side, uint8 RGB."""
+
+TINY_SIDE: Final = 32
+THUMBNAIL_SIDE: Final = 256
+_HASH_SIDE: Final = 32
+_HASH_FLAT: Final = 2.0
+"""Gray levels of deviation, of 255, below which an image has no shape that a hash could tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is worth knowing of an image.
+
+    Attributes:
+        size_hw: height and width, upright, pixels.
+        format: as Pillow names it.
+        mode: color mode as stored; its letters are the channels.
+        byte_size: size of the file.
+        brightness: mean luma (Rec. 601), 0 to 1.
+        contrast: standard deviation of luma, 0 to 0.5.
+        sharpness: variance of the Laplacian of luma in gray levels of 255 (Pech-Pacheco et al., "Diatom autofocusing in
+            brightfield microscopy", ICPR 2000); low where nothing is in focus.
+        entropy: Shannon entropy of the luma histogram, 0 to 8 bits.
+        commonest_color: share of the pixels that have the commonest color, at 5 bits a channel.
+        border_uniformity: share of the outermost pixels near to their median color: 1 for a plain background.
+        mean_rgb: mean of each channel, 0 to 1.
+        deviation_rgb: standard deviation of each channel, 0 to 0.5.
+        hash: perceptual hash, 16 hexadecimal digits; None where the image is too flat to have one.
+        hash_mirrored: the hash of the image mirrored left to right.
+    """
+
+    size_hw: tuple[int, int]
+    format: str | None
+    mode: str
+    byte_size: int | None
+    brightness: float
+    contrast: float
+    sharpness: float
+    entropy: float
+    commonest_color: float
+    border_uniformity: float
+    mean_rgb: tuple[float, float, float]
+    deviation_rgb: tuple[float, float, float]
+    hash: str | None
+    hash_mirrored: str | None
+
+    @property
+    def aspect_ratio(self) -> float:
+        """Width over height."""
+        return self.size_hw[1] / self.size_hw[0]
+
+    def to_bytes(self) -> bytes:
+        """As a `ContentCache` keeps it."""
+        return json.dumps(to_json(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Facts:
+        """The opposite of `to_bytes`."""
+        return from_json(cls, json.loads(data))
+
+
+def needed_scale(size_hw: tuple[int, int]) -> float:
+    """The smallest scale at which an image may be decoded for its facts; for `beholder.image.Reader.read`."""
+    return min(1.0, 2 * THUMBNAIL_SIDE / max(size_hw))
+
+
+def facts_of(image: Image) -> Facts:
+    """Compute the facts of a decoded image.
+
+    Args:
+        image: decoded at `needed_scale` or more.
+    """
+    import numpy as np
+
+    thumbnail = _thumbnail(image.pil)
+    gray = thumbnail.convert("L")
+    luma = np.asarray(gray, dtype=np.float32)
+    rgb = np.asarray(thumbnail)
+    channels = rgb.reshape(-1, 3).astype(np.float32) / 255
+    hashed, mirrored = hashes_of(gray)
+    metadata = image.metadata
+    return Facts(
+        size_hw=image.size_hw,
+        format=metadata.format,
+        mode=metadata.mode,
+        byte_size=metadata.byte_size,
+        brightness=_rounded(luma.mean() / 255),
+        contrast=_rounded(luma.std() / 255),
+        sharpness=_rounded(_laplacian(luma).var()),
+        entropy=_rounded(_entropy(np.bincount(np.asarray(gray).ravel(), minlength=256))),
+        commonest_color=_rounded(_commonest_color(rgb)),
+        border_uniformity=_rounded(_border_uniformity(rgb)),
+        mean_rgb=_three(channels.mean(axis=0)),
+        deviation_rgb=_three(channels.std(axis=0)),
+        hash=hashed,
+        hash_mirrored=mirrored,
+    )
+
+
+def tiny_of(image: Image) -> NDArray[np.uint8]:
+    """The image squashed to `(TINY_SIDE, TINY_SIDE, 3)`, uint8 RGB, for mean images."""
+    import numpy as np
+
+    return np.asarray(image.pil.resize((TINY_SIDE, TINY_SIDE), PIL.Image.Resampling.BOX, reducing_gap=2.0))
+
+
+def hashes_of(gray: PIL.Image.Image) -> tuple[str | None, str | None]:
+    """The perceptual hash of an image and that of its mirror image; None for both where it is flat.
+
+    32 x 32 pixels, their cosine transform, and for each of the 8 x 8 lowest frequencies but the constant ones whether it is
+    above the median (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section
+    3.2.1). Mirroring an image only changes the sign of its odd horizontal frequencies.
+
+    Args:
+        gray: of mode L.
+    """
+    import numpy as np
+
+    small = np.asarray(gray.resize((_HASH_SIDE, _HASH_SIDE), PIL.Image.Resampling.BOX), dtype=np.float32)
+    if small.std() < _HASH_FLAT:
+        return None, None
+    rows = _cosines()
+    low = rows @ small @ rows.T
+    signs = np.where(np.arange(1, 9) % 2, -1, 1).astype(np.float32)
+    return _bits(low), _bits(low * signs)
+
+
+def hash_bits(hashes: list[str]) -> NDArray[np.uint64]:
+    """Hashes as numbers of 64 bits, `(n,)`."""
+    import numpy as np
+
+    return np.array([int(digits, 16) for digits in hashes], dtype=np.uint64)
+
+
+def _bits(low: NDArray[np.float32]) -> str:
+    import numpy as np
+
+    return np.packbits(low > np.median(low)).tobytes().hex()
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> NDArray[np.float32]:
+    """Rows 1 to 8 of the type II discrete cosine transform of `_HASH_SIDE` values."""
+    import numpy as np
+
+    frequencies, places = np.arange(1, 9)[:, None], np.arange(_HASH_SIDE)[None, :]
+    return np.cos(np.pi * frequencies * (2 * places + 1) / (2 * _HASH_SIDE)).astype(np.float32)
+
+
+def _thumbnail(image: PIL.Image.Image) -> PIL.Image.Image:
+    scale = THUMBNAIL_SIDE / max(image.size)
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, PIL.Image.Resampling.BOX, reducing_gap=2.0)
+
+
+def _laplacian(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The discrete Laplacian by four neighbors; the outermost pixels are their own neighbors."""
+    import numpy as np
+
+    framed = np.pad(luma, 1, mode="edge")
+    around = framed[:-2, 1:-1] + framed[2:, 1:-1] + framed[1:-1, :-2] + framed[1:-1, 2:]
+    result: NDArray[np.float32] = around - 4 * luma
+    return result
+
+
+def _entropy(counts: NDArray[np.intp]) -> Any:
+    import numpy as np
+
+    shares = counts[counts > 0] / counts.sum()
+    return -(shares * np.log2(shares)).sum()
+
+
+def _commonest_color(rgb: NDArray[np.uint8]) -> Any:
+    import numpy as np
+
+    coarse = (rgb >> 3).astype(np.uint16)
+    colors = (coarse[..., 0] << 10) | (coarse[..., 1] << 5) | coarse[..., 2]
+    return np.bincount(colors.ravel()).max() / colors.size
+
+
+def _border_uniformity(rgb: NDArray[np.uint8], nearness: int = 16) -> Any:
+    """The share of the outermost pixels whose channels all are within `nearness` of their median."""
+    import numpy as np
+
+    border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]]).astype(np.int16)
+    return (np.abs(border - np.median(border, axis=0)) <= nearness).all(axis=1).mean()
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 5) + 0.0  # no minus zero
+
+
+def _three(values: NDArray[np.float32]) -> tuple[float, float, float]:
+    red, green, blue = (_rounded(value) for value in values)
+    return red, green, blue
