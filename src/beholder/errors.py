@@ -37,6 +37,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def one_line(text: str) -> str:
+    """Text without the line breaks and control characters by which a file's name could steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
 class BeholderError(Exception):
     """Any error that Beholder raises on purpose; its text is one line made for the person who reads it."""
 
@@ -83,7 +90,7 @@ class ImageError(BeholderError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.reason}"
+        return one_line(f"{self.source}: {self.reason}")
 
 
 class SourceNotFound(ImageError):

@@ -65,9 +65,9 @@ def write_atomic(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[B
         OutputFailed: the folder cannot be written to, or the disk is full.
     """
     target = Path(path)
-    if target.is_dir():
+    if os.path.isdir(target):
         raise OutputFailed(f"{target}: is a folder; name a file")
-    if not overwrite and target.exists():
+    if not overwrite and os.path.lexists(target):
         raise OutputExists(f"{target}: exists already; choose another name or pass --force")
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")  # 255 bytes at most
     try:

@@ -134,7 +134,7 @@ _OF_FORM = ("must be a string", "must be a number", "must be a list", "must be a
 
 def _is_about_meaning(reason):
     place, _, problem = reason.removeprefix("model card: ").partition(": ")
-    return bool(place) and not problem.startswith((*_OF_FORM, "is missing", "is not known"))
+    return bool(place and problem) and not problem.startswith((*_OF_FORM, "is missing", "is not known"))
 
 
 @pytest.mark.parametrize(

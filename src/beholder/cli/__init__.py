@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from beholder import __version__
-from beholder.errors import BeholderError
+from beholder.errors import BeholderError, one_line
 from beholder.records import nearest
 
 
@@ -109,5 +109,4 @@ def _sentence(summary: str) -> str:
 
 
 def _complain(text: str) -> None:
-    one_line = " ".join(text.split())
-    sys.stderr.write(f"beholder: {one_line}\n")
+    sys.stderr.write(f"beholder: {one_line(' '.join(text.split()))}\n")

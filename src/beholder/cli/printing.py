@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from beholder.errors import one_line
+
 if TYPE_CHECKING:
     from beholder.model import ModelCard
     from beholder.result import Classification, ImageFailure, Result
@@ -29,8 +31,7 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """A line for the person, on standard error."""
-    one_line = " ".join(_printable(text).split())
-    sys.stderr.write(f"{one_line}\n")
+    sys.stderr.write(f"{one_line(text)}\n")
 
 
 def as_json(value: Any) -> str:
@@ -55,9 +56,9 @@ def _print_row(sure_from: float, answer: Result | ImageFailure) -> None:
     if isinstance(answer, ImageFailure):
         return
     name = answer.source if answer.time_seconds is None else f"{answer.source} @{answer.time_seconds:.2f}s"
-    name = _fitted(_printable(name), _SOURCE_WIDTH)
+    name = _fitted(one_line(name), _SOURCE_WIDTH)
     if not isinstance(answer, Classification):
-        say(f"{name}  {_printable(str(answer).split(': ', 1)[-1])}")
+        say(f"{name}  {one_line(str(answer).split(': ', 1)[-1])}")
         return
     best, others = _columns(answer, sure_from)
     say(f"{name}  {best:<{_ANSWER_WIDTH}}  {others}".rstrip())
@@ -108,13 +109,6 @@ def _print_csv(answer: Result | ImageFailure) -> None:
 def _harmless(value: Any) -> Any:
     """A file name that begins like a formula must not be run by a spreadsheet."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "@") else value
-
-
-def _printable(text: str) -> str:
-    """Text without the control characters by which a file's name could steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _fitted(text: str, width: int) -> str:

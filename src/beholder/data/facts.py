@@ -135,8 +135,8 @@ def hashes_of(gray: PIL.Image.Image) -> tuple[str | None, str | None]:
     """The perceptual hash of an image and that of its mirror image; None for both where it is flat.
 
     32 x 32 pixels, their cosine transform, and for each of the 8 x 8 lowest frequencies but the constant ones whether it is
-    above the median (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section
-    3.2.1). Mirroring an image only changes the sign of its odd horizontal frequencies.
+    above the median (the hash by cosine transform of Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+    Functions", 2010). Mirroring an image only changes the sign of its odd horizontal frequencies.
 
     Args:
         gray: of mode L.

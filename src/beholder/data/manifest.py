@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from beholder.data.contents import ContentCache
 from beholder.data.listing import some
@@ -96,7 +96,22 @@ class Difference:
     renamed: tuple[tuple[Entry, Entry], ...]
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.relabelled or self.moved or self.renamed)
+        return bool(self.lines())
+
+    def lines(self) -> list[str]:
+        """What changed in lines for a person, with the first few names of each kind."""
+        changed = {
+            "added": self.added,
+            "removed": self.removed,
+            "relabelled": tuple(after for _, after in self.relabelled),
+            "moved to another split": tuple(after for _, after in self.moved),
+            "renamed": tuple(after for _, after in self.renamed),
+        }
+        return [
+            f"{len(entries):,} {what}: {some(entry.name for entry in entries)}"
+            for what, entries in changed.items()
+            if entries
+        ]
 
 
 def with_digests(dataset: Dataset, contents: ContentCache, progress: Progress | None = None) -> Dataset:
@@ -227,20 +242,3 @@ def _path_of(version: str) -> Path:
     if len(found) > 1:
         raise DatasetNotFound(f"{version}: must name one version, found {some(path.stem[:12] for path in found)}")
     return found[0]
-
-
-def describe(difference: Difference) -> list[str]:
-    """A difference in lines, most important first."""
-    counts: list[tuple[str, Any]] = [
-        ("added", difference.added),
-        ("removed", difference.removed),
-        ("relabelled", difference.relabelled),
-        ("moved to another split", difference.moved),
-        ("renamed", difference.renamed),
-    ]
-    lines = []
-    for what, changed in counts:
-        if changed:
-            first = [entry if isinstance(entry, Entry) else entry[1] for entry in changed]
-            lines.append(f"{len(changed):,} {what}: {some(entry.name for entry in first)}")
-    return lines

@@ -108,7 +108,8 @@ class ModelCard:
         "detection: the IoU from which the weaker of two boxes of one class is dropped; null: none is", default=None
     )
     sure_from: float | None = described(
-        "the confidence from which the best label is the answer; below it the narrowest group that reaches it is; null: always the label",
+        "the confidence from which the best label is the answer; below it the narrowest group that reaches it is; "
+        "null: always the label",
         default=None,
     )
     calibration: Calibration | None = described("null when confidences are as trained", default=None)

@@ -158,10 +158,7 @@ class FileModel(Model):
     def answer_one(self, source: Any, options: Options, *, embed: bool) -> Result:
         """Answer the one image of a source, or raise why it cannot be."""
         job = self._job(options, embed)
-        read = job.read(single(source, self._reader.limits))
-        if isinstance(read, ImageError):
-            raise read
-        return job.compute([read])[0]
+        return job.compute([self.prepare(single(source, self._reader.limits))])[0]
 
     def answer_many(
         self, sources: Any, options: Options, *, embed: bool, batch_size: int | None = None
@@ -223,22 +220,17 @@ class _Job:
     outputs: tuple[str, ...]
     options: Options
 
-    def read(self, found: Input) -> Prepared | ImageError:
+    def read(self, found: Input) -> Prepared | ImageFailure:
         try:
             return self.model.prepare(found)
         except ImageError as error:
-            return error
+            return ImageFailure(found.name, error.kind, error.reason, found.frame)
 
     def answer(self, batch: list[Input]) -> list[Answer]:
         """Answer a batch: its good images are computed together, its bad ones answered with why."""
         read = [self.read(found) for found in batch]
         results = iter(self.compute([item for item in read if isinstance(item, Prepared)]))
-        return [
-            ImageFailure(found.name, item.kind, item.reason, found.frame)
-            if isinstance(item, ImageError)
-            else next(results)
-            for found, item in zip(batch, read, strict=True)
-        ]
+        return [item if isinstance(item, ImageFailure) else next(results) for item in read]
 
     def compute(self, prepared: Sequence[Prepared]) -> list[Result]:
         if not prepared:
