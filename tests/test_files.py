@@ -129,6 +129,12 @@ def test_a_folder_that_is_read_only(tmp_path):
         write(tmp_path / "c.txt")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_a_folder_that_takes_no_files():
+    with pytest.raises(OutputFailed, match=r"/proc/c\.txt: cannot be written: "):
+        write("/proc/c.txt")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("builtins.open", lambda path, mode: os.fdopen(os.open("/dev/full", os.O_WRONLY), "wb"))

@@ -81,6 +81,8 @@ def test_whatever_is_read_is_a_record_or_an_error(value):
         ({}, "name: is missing"),
         ({"nmae": "a"}, "nmae: is not known; did you mean 'name'?"),
         ({"name": "a", "zzz": 1}, "zzz: is not known; known: name, kind, points, size, closed, tags, words"),
+        ({"a\nb": 1}, '"a\\nb": is not known; known: name, kind, points, size, closed, tags, words'),
+        ({"x" * 10**6: 1}, '"' + "x" * 56 + "...: is not known; known: name, kind, points, size, closed, tags, words"),
         ({"name": 1}, "name: must be a string, found 1"),
         ({"name": "a", "kind": "dot"}, 'kind: must be one of line, area, found "dot"'),
         ({"name": "a", "kind": ["line"]}, 'kind: must be one of line, area, found ["line"]'),

@@ -57,7 +57,8 @@ def from_json(record: type[T], value: Any, place: str = "") -> T:
     hints = _hints(cast(Any, record))
     for key in value:
         if key not in hints:
-            raise RecordError(f"{_join(place, str(key))}: is not known; {nearest(str(key), list(hints))}")
+            name = key if isinstance(key, str) and key.isprintable() and len(key) <= 60 else _shown(key)
+            raise RecordError(f"{_join(place, name)}: is not known; {nearest(name, list(hints))}")
     fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]
     missing = [name for name, field in fields.items() if name not in value and _is_required(field)]
     if missing:

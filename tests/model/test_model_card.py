@@ -13,7 +13,7 @@ import beholder.model.card
 import graphs
 from beholder.errors import InvalidCard, InvalidModel
 from beholder.model import Calibration, EmbeddingSpace, Geometry, Measure, ModelCard, Provenance
-from beholder.model.card import card_json_schema
+from beholder.model.card import PredictionSets, UnknownRule, card_json_schema
 
 ROOT = Path(__file__).parents[2]
 FULL = graphs.make_card(
@@ -25,13 +25,15 @@ FULL = graphs.make_card(
     thresholds=(0.1, 0.2, 0.3),
     sure_from=0.5,
     calibration=Calibration("temperature", 1.5, 100),
+    unknown=UnknownRule(0.4, 1.5, 0.05, 100),
+    prediction_sets=PredictionSets((0.9, 0.95), (0.2, 0.1), ((0.1, 0.2, 0.3), (0.05, 0.1, 0.2)), 100),
     embedding=EmbeddingSpace("sha256:1", 3, True, "cosine"),
     evaluation=(
         Measure("top1", 0.9, "measured", "Beholder 0.1", "birds", low=0.85, high=0.94, count=330),
         Measure("top5", 0.99, "stated", "its authors", "ImageNet-1k"),
     ),
     provenance=Provenance(
-        "hub", "Apache-2.0", "sha256:2", "photos", "CC-BY", "sha256:3", "x = 1", "p", {"a": "1"}, ("n",)
+        "hub", "Apache-2.0", "sha256:2", "photos", "CC-BY", "sha256:3", "x = 1", "p", {"a": "1"}, ("n",), ("0f" * 8,)
     ),
 )
 CARDS = [FULL, *(graphs.make_card(task) for task in graphs.TASKS)]
@@ -163,6 +165,10 @@ def _is_about_meaning(reason):
         ({"multi_label": True}, "sure_from: needs label_groups, and one label per image"),
         ({"vocabulary": ["a"]}, "vocabulary: is for caption"),
         ({"calibration.temperature": 0}, "calibration.temperature: must be above 0"),
+        ({"unknown.budget": 2}, "unknown.budget: must lie between 0 and 1, found 2"),
+        ({"prediction_sets.coverages": [0.9, 1]}, "prediction_sets.coverages: must lie in 0 to 1"),
+        ({"prediction_sets.thresholds": [0.9]}, "prediction_sets.thresholds: must be one for each coverage"),
+        ({"prediction_sets.class_thresholds": [[0.1], [0.1]]}, "class_thresholds: must have one entry per label"),
         ({"calibration.count": 0}, "calibration.count: must be above 0"),
         ({"embedding.dim": 0}, "embedding.dim: must be above 0"),
         ({"evaluation": [{"metric": "top1"}]}, "evaluation[0].value: is missing"),

@@ -268,19 +268,38 @@ def test_inputs_that_break_the_contract(change):
         load_bytes(with_card(model.SerializeToString(), CARD))
 
 
-def test_an_allocation_beyond_memory_is_an_error_not_a_crash(tmp_path):
-    """A shape that is computed inside the graph: no header tells, so ONNX Runtime's own refusal must come through."""
-    nodes = [
-        helper.make_node("ConstantOfShape", ["shape"], ["much"]),
-        helper.make_node("ReduceMax", ["much"], ["most"], keepdims=0),
-        helper.make_node("ReduceMean", ["image_planes"], ["mean"], axes=[2, 3], keepdims=0),
-        helper.make_node("Add", ["mean", "most"], ["embedding"]),
-    ]
-    model = graphs.make_model(nodes, (32, 48), {"embedding": (1, (3,))}, shape=np.array([2**45]))
-    path = tmp_path / "bomb.onnx"
-    path.write_bytes(with_card(model.SerializeToString(), graphs.make_card("embed")))
-    program = "import numpy; from beholder.model import load_file; "
-    program += f"load_file({str(path)!r}).predict(numpy.zeros((9, 9, 3)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "InvalidModel" in done.stderr.splitlines()[-1]
+SMALL_MACHINE = """
+import os, sys
+import numpy
+os.sysconf = lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**16}[name]  # 256 MiB, of which half may be used
+from beholder.errors import InvalidModel
+from beholder.model import load_file
+for path in sys.argv[1:]:
+    try:
+        print(load_file(path).predict(numpy.full((9, 9, 3), 255, numpy.uint8)).vector)
+    except InvalidModel as error:
+        print("refused", error)
+"""
+
+
+def test_a_shape_that_is_computed_inside_the_graph(tmp_path):
+    """No header tells of it; the memory that all graphs may have together is bounded."""
+    for name, count in (("small", 2**20), ("large", 2**27), ("absurd", 2**45)):
+        nodes = [
+            helper.make_node("Shape", ["image"], ["images"], start=0, end=1),
+            helper.make_node("Mul", ["images", "shape"], ["count"]),
+            helper.make_node("ConstantOfShape", ["count"], ["much"]),
+            helper.make_node("ReduceMax", ["much"], ["most"], keepdims=0),
+            helper.make_node("ReduceMean", ["image_planes"], ["mean"], axes=[2, 3], keepdims=0),
+            helper.make_node("Add", ["mean", "most"], ["embedding"]),
+        ]
+        model = graphs.make_model(nodes, (32, 48), {"embedding": (1, (3,))}, shape=np.array([count]))
+        data = with_card(model.SerializeToString(), graphs.make_card("embed"))
+        (tmp_path / f"{name}.onnx").write_bytes(data)
+    paths = [tmp_path / f"{name}.onnx" for name in ("small", "large", "absurd", "small")]
+    done = subprocess.run([sys.executable, "-c", SMALL_MACHINE, *paths], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()
+    assert said[0] == said[3] == "[1. 1. 1.]"
+    assert [line.split()[0] for line in said[1:3]] == ["refused", "refused"]
+    assert "memory" in said[1]

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper
 import graphs
 from beholder.errors import InvalidModel
 from beholder.model import EmbeddingSpace, FileModel, Geometry
+from beholder.model.card import UnknownRule
 from beholder.model.file import with_card
 from beholder.model.model import load_bytes
 from numpy_runtime import NumpyRuntime, constant
@@ -73,6 +74,35 @@ def test_outputs_that_break_the_contract(task, outputs, reason):
         broken.predict(PICTURE)
     with pytest.raises(InvalidModel, match=reason.replace(r"\[1, ", r"\[\d, ")):
         list(broken.predict_many([PICTURE] * 9))
+
+
+RULE = UnknownRule(familiarity_from=0.5, evidence_from=1.0, budget=0.05, count=10)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reason"),
+    [
+        ({"logits": [1.0, 2.0]}, r"logits must have the shape \[1, 3\], found \[1, 2\]"),
+        ({"familiarity": [0.5]}, r"familiarity must have the shape \[1\], found \[1, 1\]"),
+        ({"familiarity": np.nan}, "not numbers"),
+    ],
+)
+def test_outputs_of_the_unknown_rule(outputs, reason):
+    rows = {**GOOD["classify"], "logits": [1.0, 2.0, 3.0], "familiarity": 0.7}
+    card = graphs.make_card("classify", GEOMETRY, unknown=RULE)
+    good = FileModel(card, NumpyRuntime({name: constant(row) for name, row in rows.items()}))
+    assert good.predict(PICTURE).unknown is False
+    broken = FileModel(card, NumpyRuntime({name: constant(row) for name, row in {**rows, **outputs}.items()}))
+    with pytest.raises(InvalidModel, match=reason):
+        broken.predict(PICTURE)
+
+
+def test_outputs_beyond_the_contract():
+    tiny = model("classify", extra=np.ones((2, 5)), wrong=lambda images: np.ones((7, 2)))
+    (row,) = tiny.outputs_many([PICTURE], ("extra", "embedding"))
+    assert row["extra"].shape == (2, 5)
+    with pytest.raises(InvalidModel, match=r"wrong must have the shape \[1, "):
+        list(tiny.outputs_many([PICTURE], ("wrong",)))
 
 
 def test_outputs_that_are_missing():

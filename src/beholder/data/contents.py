@@ -1,8 +1,8 @@
 """What was learned of images, kept by their content, so that an unchanged image is never read or decoded twice.
 
-One SQLite database in the cache folder, shared by threads and processes. It holds the digest of each file, found again by
-path, size and time of change; and for each digest, values of any kind, such as `facts/1` or `features/<space>`. All of
-it can be made again: a damaged database is set aside and started anew.
+One SQLite database in the cache folder, shared by threads and processes. It holds the digest of each file, found again
+by path, size and time of change; and for each digest, values of any kind, such as `facts/1` or `features/<space>`. All
+of it can be made again: a damaged database is set aside and started anew.
 """
 
 from __future__ import annotations
@@ -145,7 +145,9 @@ class ContentCache:
         states = [_state(path) for path in paths]
         texts = [_text(path) for path in paths]
         query = f"SELECT path, size, changed, touched, digest FROM files WHERE path IN ({_marks(texts)})"  # noqa: S608
-        known = {path: ((size, changed, touched), digest) for path, size, changed, touched, digest in self._ask(query, texts)}
+        known = {
+            path: ((size, changed, touched), digest) for path, size, changed, touched, digest in self._ask(query, texts)
+        }
         found = [
             f"sha256:{known[text][1].hex()}" if state is not None and known.get(text, (None,))[0] == state else None
             for text, state in zip(texts, states, strict=True)
@@ -244,7 +246,7 @@ class ContentCache:
 
 
 def _batches(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-    """Gather items for as long as one may be lost; what was gathered is given out also when making the next one fails."""
+    """Gather items; what was gathered is given out also when making the next one fails."""
     batch: list[tuple[str, bytes]] = []
     began = time.monotonic()
     remaining = iter(items)

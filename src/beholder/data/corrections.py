@@ -1,8 +1,9 @@
 """What people corrected in a dataset: a log that is only ever added to, and applied when the dataset is read.
 
-The files of a dataset are never touched. Each correction is one line of JSON in the person's data directory, in one file per
-place (`Dataset.identity`): what, by whom, when, and its inverse. It speaks of an image by its content digest and its name, so that it
-still fits when the file is renamed, and does not fit by accident when the file is replaced. Undoing adds a line as well.
+The files of a dataset are never touched. Each correction is one line of JSON in the person's data directory, in one
+file per place (`Dataset.identity`): what, by whom, when, and its inverse. It speaks of an image by its content digest
+and its name, so that it still fits when the file is renamed, and does not fit by accident when the file is replaced.
+Undoing adds a line as well.
 """
 
 from __future__ import annotations
@@ -261,7 +262,9 @@ def _undoable(content: LogContent, number: int) -> Correction:
         raise RefusedCorrection(f"correction {number}: was undone already, by {by}")
     for later in reversed(content.effective()):
         if later.id > number and _builds_on(later.change, entry.change):
-            raise RefusedCorrection(f"correction {number}: {later.id} builds on it ({later.change}); undo {later.id} first")
+            raise RefusedCorrection(
+                f"correction {number}: {later.id} builds on it ({later.change}); undo {later.id} first"
+            )
     return entry
 
 

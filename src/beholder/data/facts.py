@@ -1,7 +1,7 @@
 """What is worth knowing of an image beside what it shows: computed once, from its pixels, and kept by its content.
 
-Everything is measured on a thumbnail of at most 256 pixels a side, so that numbers of images of any size can be compared, and
-strong blur is seen but not slight. A small image is not enlarged.
+Everything is measured on a thumbnail of at most 256 pixels a side, so that numbers of images of any size can be
+compared, and strong blur is seen but not slight. A small image is not enlarged.
 """
 
 from __future__ import annotations
@@ -101,9 +101,8 @@ def facts_of(image: Image) -> Facts:
 
     thumbnail = _thumbnail(image.pil)
     gray = thumbnail.convert("L")
-    luma = np.asarray(gray, dtype=np.float32)
-    rgb = np.asarray(thumbnail)
-    channels = rgb.reshape(-1, 3).astype(np.float32) / 255
+    luma = np.array(gray.histogram(), np.float64)
+    channels = np.array(thumbnail.histogram(), np.float64).reshape(3, 256)
     hashed, mirrored = hashes_of(gray)
     metadata = image.metadata
     return Facts(
@@ -111,14 +110,14 @@ def facts_of(image: Image) -> Facts:
         format=metadata.format,
         mode=metadata.mode,
         byte_size=metadata.byte_size,
-        brightness=_rounded(luma.mean() / 255),
-        contrast=_rounded(luma.std() / 255),
-        sharpness=_rounded(_laplacian(luma).var()),
-        entropy=_rounded(_entropy(np.bincount(np.asarray(gray).ravel(), minlength=256))),
-        commonest_color=_rounded(_commonest_color(rgb)),
-        border_uniformity=_rounded(_border_uniformity(rgb)),
-        mean_rgb=_three(channels.mean(axis=0)),
-        deviation_rgb=_three(channels.std(axis=0)),
+        brightness=_mean(luma),
+        contrast=_deviation(luma),
+        sharpness=_sharpness(np.asarray(gray)),
+        entropy=_entropy(luma),
+        commonest_color=_commonest_color(thumbnail),
+        border_uniformity=_border_uniformity(np.asarray(thumbnail)),
+        mean_rgb=(_mean(channels[0]), _mean(channels[1]), _mean(channels[2])),
+        deviation_rgb=(_deviation(channels[0]), _deviation(channels[1]), _deviation(channels[2])),
         hash=hashed,
         hash_mirrored=mirrored,
     )
@@ -134,9 +133,9 @@ def tiny_of(image: Image) -> NDArray[np.uint8]:
 def hashes_of(gray: PIL.Image.Image) -> tuple[str | None, str | None]:
     """The perceptual hash of an image and that of its mirror image; None for both where it is flat.
 
-    32 x 32 pixels, their cosine transform, and for each of the 8 x 8 lowest frequencies but the constant ones whether it is
-    above the median (the hash by cosine transform of Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-    Functions", 2010). Mirroring an image only changes the sign of its odd horizontal frequencies.
+    32 x 32 pixels, their cosine transform, and for each of the 8 x 8 lowest frequencies but the constant ones whether
+    it is above the median (the hash by cosine transform of Zauner, "Implementation and Benchmarking of Perceptual
+    Image Hash Functions", 2010). Mirroring an image only changes the sign of its odd horizontal frequencies.
 
     Args:
         gray: of mode L.
@@ -159,10 +158,11 @@ def hash_bits(hashes: list[str]) -> NDArray[np.uint64]:
     return np.array([int(digits, 16) for digits in hashes], dtype=np.uint64)
 
 
-def _bits(low: NDArray[np.float32]) -> str:
+def _bits(low: NDArray[Any]) -> str:
     import numpy as np
 
-    return np.packbits(low > np.median(low)).tobytes().hex()
+    middle = np.sort(low, axis=None)[31:33].mean()  # the median of 64, without numpy's ceremony
+    return np.packbits(low > middle).tobytes().hex()
 
 
 @lru_cache(maxsize=1)
@@ -182,43 +182,56 @@ def _thumbnail(image: PIL.Image.Image) -> PIL.Image.Image:
     return image.resize(size, PIL.Image.Resampling.BOX, reducing_gap=2.0)
 
 
-def _laplacian(luma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The discrete Laplacian by four neighbors; the outermost pixels are their own neighbors."""
+def _mean(histogram: NDArray[np.float64]) -> float:
+    """The mean of 256 levels, 0 to 1."""
     import numpy as np
 
-    framed = np.pad(luma, 1, mode="edge")
-    around = framed[:-2, 1:-1] + framed[2:, 1:-1] + framed[1:-1, :-2] + framed[1:-1, 2:]
-    result: NDArray[np.float32] = around - 4 * luma
-    return result
+    return _rounded(histogram @ np.arange(256) / histogram.sum() / 255)
 
 
-def _entropy(counts: NDArray[np.intp]) -> Any:
+def _deviation(histogram: NDArray[np.float64]) -> float:
+    """The standard deviation of 256 levels, 0 to 0.5."""
     import numpy as np
 
-    shares = counts[counts > 0] / counts.sum()
-    return -(shares * np.log2(shares)).sum()
+    levels = np.arange(256) - histogram @ np.arange(256) / histogram.sum()
+    return _rounded(np.sqrt(histogram @ levels**2 / histogram.sum()) / 255)
 
 
-def _commonest_color(rgb: NDArray[np.uint8]) -> Any:
+def _entropy(histogram: NDArray[np.float64]) -> float:
     import numpy as np
 
-    coarse = (rgb >> 3).astype(np.uint16)
-    colors = (coarse[..., 0] << 10) | (coarse[..., 1] << 5) | coarse[..., 2]
-    return np.bincount(colors.ravel()).max() / colors.size
+    shares = histogram[histogram > 0] / histogram.sum()
+    return _rounded(-(shares @ np.log2(shares)))
 
 
-def _border_uniformity(rgb: NDArray[np.uint8], nearness: int = 16) -> Any:
+def _sharpness(gray: NDArray[np.uint8]) -> float:
+    """The variance of the discrete Laplacian by four neighbors, inside the border; 0 where there is no inside."""
+    import numpy as np
+
+    if min(gray.shape) < 3:
+        return 0.0
+    luma = gray.astype(np.int16)
+    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
+    values = laplacian.astype(np.float32).ravel()
+    return _rounded(float(values @ values) / values.size - float(values.mean()) ** 2)
+
+
+def _commonest_color(image: PIL.Image.Image) -> float:
+    """The share of the commonest color, at 5 bits a channel, among 64 x 64 of the pixels."""
+    import numpy as np
+
+    rgb = np.asarray(image.resize((64, 64), PIL.Image.Resampling.NEAREST)).astype(np.uint16) >> 3
+    colors = (rgb[..., 0] << 10) | (rgb[..., 1] << 5) | rgb[..., 2]
+    return _rounded(np.bincount(colors.ravel()).max() / colors.size)
+
+
+def _border_uniformity(rgb: NDArray[np.uint8], nearness: int = 16) -> float:
     """The share of the outermost pixels whose channels all are within `nearness` of their median."""
     import numpy as np
 
     border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]]).astype(np.int16)
-    return (np.abs(border - np.median(border, axis=0)) <= nearness).all(axis=1).mean()
+    return _rounded((np.abs(border - np.median(border, axis=0)) <= nearness).all(axis=1).mean())
 
 
 def _rounded(value: Any) -> float:
     return round(float(value), 5) + 0.0  # no minus zero
-
-
-def _three(values: NDArray[np.float32]) -> tuple[float, float, float]:
-    red, green, blue = (_rounded(value) for value in values)
-    return red, green, blue

@@ -1,9 +1,10 @@
 """Groups of images that show the same, so that none of a group is learned from while another is tested on.
 
-Images of the same content are always together. Beyond that, images are joined whose perceptual hashes differ in few bits, straight or
-mirrored, and, where embeddings are given, whose cosine is high: a hash alone misses crops. Joining goes from the nearest
-pair to the farthest, and two groups are joined only if every image of one is still near to every image of the other
-(complete linkage, at twice the distance): a chain of small steps would otherwise put half of a uniform dataset in one group.
+Images of the same content, or with the same perceptual hash, are always together. Beyond that, images are joined whose
+hashes differ in few bits, straight or mirrored, and, where embeddings are given, whose cosine is high: a hash alone
+misses crops. Joining goes from the nearest pair to the farthest, and two groups are joined only if every image of one
+is still near to every image of the other (complete linkage, at twice the distance): a chain of small steps would
+otherwise put half of a uniform dataset in one group.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 HASH_DISTANCE: Final = 6
 """The most bits of 64 in which the hashes of two pictures of the same differ."""
 
-COSINE: Final = 0.95
-"""The least cosine between embeddings of two pictures of the same."""
+COSINE: Final = 0.90
+"""The least cosine between embeddings of two pictures of the same, as measured with the built-in network: 4 of 5
+photographs that were cropped to 80% of their area are above it, and 6 of 2.5 million pairs of different ones."""
 
 _REACH: Final = 2
 """How many times farther two images of a group may be from each other than two that are joined."""
@@ -69,13 +71,13 @@ def group(
     """
     import numpy as np
 
-    firsts: dict[str, int] = {}
-    originals = np.array([firsts.setdefault(digest, number) for number, digest in enumerate(fingerprints.digests)], np.intp)
-    distinct = np.unique(originals)
+    firsts: dict[str, int] = {}  # by equal hash, so that ten thousand frames of one scene are a few hundred images
+    keys = [found or digest for found, digest in zip(fingerprints.hashes, fingerprints.digests, strict=True)]
+    originals = np.array([firsts.setdefault(key, number) for number, key in enumerate(keys)], np.intp)
+    distinct, places = np.unique(originals, return_inverse=True)
     nearness = _Nearness(fingerprints, distinct, hash_distance, cosine)
     group_of = _joined(nearness, len(distinct))
-    place = {int(original): number for number, original in enumerate(distinct)}
-    return _numbered([group_of[place[int(original)]] for original in originals])
+    return _numbered([group_of[place] for place in places.tolist()])
 
 
 def _joined(nearness: _Nearness, count: int) -> list[int]:

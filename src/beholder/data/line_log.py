@@ -1,7 +1,7 @@
 """A file of JSON lines that is only added to, by several processes, and survives being killed.
 
-A line is written with one call and is on the disk when `append` returns. What a crash cut off stays where it is, ends with a
-newline before the next line is added, and is passed over when the file is read.
+A line is written with one call and is on the disk when `append` returns. What a crash cut off stays where it is, ends
+with a newline before the next line is added, and is passed over when the file is read.
 """
 
 from __future__ import annotations

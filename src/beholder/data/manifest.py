@@ -1,8 +1,8 @@
 """Versions of a dataset: what was in it, said by content, kept in the person's data directory.
 
-A manifest is JSON lines: the classes, then for each image its content digest, name, labels and split, in the order of their names.
-The version is the digest of these bytes, so that the same images with the same annotations are the same version wherever they lie;
-metadata is not part of it.
+A manifest is JSON lines: the classes, then for each image its content digest, name, labels and split, in the order of
+their names. The version is the digest of these bytes, so that the same images with the same annotations are the same
+version wherever they lie; metadata is not part of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from beholder.data.contents import ContentCache
-from beholder.data.listing import some
+from beholder.data.listing import counted, some
 from beholder.data.sample import Dataset, Sample, Split
 from beholder.data.writing import Progress
 from beholder.errors import DataError, DatasetNotFound
@@ -115,20 +115,23 @@ class Difference:
 
 
 def with_digests(dataset: Dataset, contents: ContentCache, progress: Progress | None = None) -> Dataset:
-    """The dataset with the content digest of each sample; those that cannot be read are left out and named in the notes.
+    """The dataset with the content digest of each sample, without those that cannot be read; the notes name them.
 
     Args:
         dataset: what to read.
         contents: the cache that knows the digests of files that have not changed.
         progress: told how many are known.
     """
-    samples = dataset.everything()
+    samples = (*dataset.samples, *dataset.strangers)
     digests = contents.digests([sample.path for sample in samples], progress)
-    known = [replace(sample, digest=found) for sample, found in zip(samples, digests, strict=True) if found]
-    if len(known) == len(samples):
-        return dataset.regathered(known)
-    unread = [sample.name for sample, found in zip(samples, digests, strict=True) if not found]
-    return dataset.regathered(known, [f"{len(unread):,} files cannot be read and were left out: {some(unread)}"])
+    known = {sample.name: found for sample, found in zip(samples, digests, strict=True) if found}
+    unread = [sample.name for sample in samples if sample.name not in known]
+    notes = [f"{counted(len(unread), 'file')} cannot be read and left out: {some(unread)}"] if unread else []
+    return replace(
+        dataset.with_notes(*notes),
+        samples=tuple(replace(found, digest=known[found.name]) for found in dataset.samples if found.name in known),
+        strangers=tuple(replace(found, digest=known[found.name]) for found in dataset.strangers if found.name in known),
+    )
 
 
 def save_version(dataset: Dataset) -> str:

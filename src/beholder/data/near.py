@@ -20,8 +20,9 @@ def near_hashes(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]:
     """Pairs of hashes that differ in few bits.
 
-    Two hashes that differ in at most `distance` bits agree in one at least of `distance + 1` pieces, so that only hashes that share a
-    piece are compared (Norouzi, Punjani, Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", CVPR 2012, section 2).
+    Two hashes that differ in at most `distance` bits agree in one at least of `distance + 1` pieces, so that only
+    hashes that share a piece are compared (Norouzi, Punjani, Fleet, "Fast Search in Hamming Space with Multi-Index
+    Hashing", CVPR 2012, section 2).
 
     Args:
         hashes: `(n,)`.
@@ -40,7 +41,7 @@ def near_hashes(
     for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         mask = np.uint64((1 << (end - start)) - 1)
         pieces, other_pieces = (hashes >> np.uint64(start)) & mask, (right >> np.uint64(start)) & mask
-        for first, second in _equal_pairs(pieces, other_pieces, mirrored=others is None):
+        for first, second in _equal_pairs(pieces, other_pieces, once=others is None):
             near = np.bitwise_count(hashes[first] ^ right[second]) <= distance
             found.append(first[near].astype(np.int64) * len(right) + second[near])
     keys = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
@@ -78,9 +79,9 @@ def near_vectors(
 
 
 def _equal_pairs(
-    left: NDArray[np.uint64], right: NDArray[np.uint64], *, mirrored: bool
+    left: NDArray[np.uint64], right: NDArray[np.uint64], *, once: bool
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Numbers of all pairs of equal values, some at a time; the first smaller where both sides are the same."""
+    """Numbers of all pairs of equal values, some at a time; `once` where both sides are the same, the first smaller."""
     import numpy as np
 
     order = np.argsort(right, kind="stable")
@@ -97,7 +98,7 @@ def _equal_pairs(
         first = np.repeat(rows, repeats)
         within = np.arange(int(repeats.sum())) - np.repeat(np.cumsum(repeats) - repeats, repeats)
         second = order[np.repeat(starts[begin:stop], repeats) + within]
-        if mirrored:
+        if once:
             ahead = first < second
             first, second = first[ahead], second[ahead]
         yield first, second

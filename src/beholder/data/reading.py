@@ -11,7 +11,7 @@ from typing import Final, Literal
 from beholder.data.contents import ContentCache
 from beholder.data.correcting import corrected
 from beholder.data.formats import FORMATS, Claim, Format, Options, Writing
-from beholder.data.listing import counted, is_image_file, natural, some
+from beholder.data.listing import counted, is_image_file, look, natural, some
 from beholder.data.sample import NONE, UNKNOWN, Dataset, Sample
 from beholder.data.writing import Progress
 from beholder.errors import (
@@ -67,8 +67,8 @@ def read(
     """
     place = Path(path)
     options = Options(pattern, label, Path(images) if images is not None else None)
-    form, claim = _chosen(place, _format_named(format, options), options)
-    dataset = form.read(claim, options)
+    form, found, aside = _chosen(place, _format_named(format, options), options)
+    dataset = form.read(found, options).with_notes(*aside)
     if corrections:
         dataset = corrected(dataset, contents)
     return _checked(dataset, similar_labels)
@@ -116,8 +116,8 @@ def require_trainable(dataset: Dataset) -> None:
     negatives = any(sample.negative for sample in dataset.samples)
     if len(dataset.classes) == 1 and not negatives:
         raise InvalidClasses(
-            f"{dataset.source}: must have at least two classes, found only {dataset.classes[0]!r}; add images that show "
-            "something else as another class"
+            f"{dataset.source}: must have at least two classes, found only {dataset.classes[0]!r}; add images that "
+            "show something else as another class"
         )
 
 
@@ -133,25 +133,32 @@ def _format_named(name: str | None, options: Options) -> Format | None:
     return FORMATS[name]
 
 
-def _chosen(place: Path, form: Format | None, options: Options) -> tuple[Format, Path]:
-    """The format to read with, and the file or folder to read."""
+def _chosen(place: Path, form: Format | None, options: Options) -> tuple[Format, Path, list[str]]:
+    """The format to read with, the file or folder to read, and what else there is that was left aside."""
     if not place.exists():
         raise DatasetNotFound(f"{place}: no such file or folder")
     if place.is_file():
         _refuse_other_files(place)
     forms = [form] if form is not None else list(FORMATS.values())
     claims = [(candidate, claim) for candidate in forms for claim in candidate.detect(place, options)]
-    certain = [(candidate, claim) for candidate, claim in claims if claim.certain]
-    if len(certain) > 1:
-        raise _ambiguous(place, certain)
-    if certain or claims:
-        best, claim = (certain or claims)[0]
-        return best, claim.path
+    best = [(candidate, claim) for candidate, claim in claims if claim.certain] or claims
+    if len(best) > 1:
+        raise _ambiguous(place, best)
+    if best:
+        ((found, chosen),) = best
+        return found, chosen.path, [f"{claim.what} left aside" for _, claim in claims if claim is not chosen]
     if form is not None:
-        return form, place
+        return form, place, []
+    raise _nothing(place)
+
+
+def _nothing(place: Path) -> NotADataset:
     if place.is_file():
-        raise NotADataset(f"{place}: not a dataset of a known format: {_formats()}")
-    raise NotADataset(f"{place}: holds no images and no annotations; make a folder for each class, with its images in it")
+        return NotADataset(f"{place}: not a dataset of a known format: {_formats()}")
+    archives = [name for name in look(place).files if name.lower().endswith(ARCHIVE_SUFFIXES)]
+    if archives:
+        return NotADataset(f"{place}: holds no images, but {some(archives)}; unpack it, and name its folder")
+    return NotADataset(f"{place}: holds no images and no annotations; make a folder for each class, with images in it")
 
 
 def _ambiguous(place: Path, claims: Sequence[tuple[Format, Claim]]) -> AmbiguousDataset:
@@ -184,7 +191,9 @@ def _checked(dataset: Dataset, similar: SimilarLabels) -> Dataset:
     for alone in (UNKNOWN, NONE):
         if alone in dataset.classes:
             name = next(sample.name for sample in dataset.samples if alone in sample.labels)
-            raise InvalidAnnotations(f"{dataset.source}: {alone} must stand alone, found it with other labels on {name}")
+            raise InvalidAnnotations(
+                f"{dataset.source}: {alone} must stand alone, found it with other labels on {name}"
+            )
     if similar == "keep":
         return dataset
     counts = dataset.counts()
@@ -198,8 +207,8 @@ def _checked(dataset: Dataset, similar: SimilarLabels) -> Dataset:
         found = ", ".join(f"{name!r} ({counted(counts[name], 'image')})" for name in alike[0])
         more = f" and {len(alike) - 1} more such classes" if len(alike) > 1 else ""
         raise InvalidClasses(
-            f"{dataset.source}: classes must differ by more than case or spaces, found {found}{more}; rename one, or pass "
-            "--similar-labels merge"
+            f"{dataset.source}: classes must differ by more than case or spaces, found {found}{more}; rename one, or "
+            "pass --similar-labels merge"
         )
     return _merged(dataset, alike)
 

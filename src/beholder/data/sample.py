@@ -1,7 +1,7 @@
 """What a dataset is made of: samples, and the dataset that holds them.
 
-A sample is the path of an image with what is known about it. Nothing here opens an image, and nothing is ever changed in
-place: what is corrected, filtered or merged is another dataset.
+A sample is the path of an image with what is known about it. Nothing here opens an image, and nothing is ever changed
+in place: what is corrected, filtered or merged is another dataset.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
-from beholder.data.listing import natural
+from beholder.data.listing import counted, natural
 
 Split = Literal["train", "validation", "test"]
 
@@ -59,7 +59,7 @@ class Sample:
     name: str
     labels: tuple[str, ...] = ()
     split: Split | None = None
-    metadata: Mapping[str, str] = field(default=_NOTHING, hash=False)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NOTHING, hash=False)
     negative: bool = False
     digest: str | None = None
 
@@ -89,8 +89,8 @@ class Dataset:
 
     Attributes:
         root: the folder that the names of samples are relative to.
-        samples: in natural order of their names, or in the order of the annotations.
-        classes: names of the classes in natural order; each applies to a sample, unless the dataset is a part of another.
+        samples: in natural order of their names, or in the order of the annotations. classes: names of the classes in
+            natural order; each applies to a sample, unless the dataset is a part of another.
         multi_label: whether several classes may apply to one image.
         format: the name of the format it was read as.
         source: the folder or file that was read.
@@ -218,6 +218,7 @@ class Dataset:
         return True
 
     def __repr__(self) -> str:
-        strangers = f", {len(self.strangers):,} strangers" if self.strangers else ""
-        kinds = f"{len(self.classes)} classes" if self.classes else "no labels"
-        return f"<Dataset {str(self.root)!r}: {len(self.samples):,} samples, {kinds}{strangers}, read as {self.format}>"
+        strangers = f", {counted(len(self.strangers), 'stranger')}" if self.strangers else ""
+        kinds = counted(len(self.classes), "class", "classes") if self.classes else "no labels"
+        samples = counted(len(self.samples), "sample")
+        return f"<Dataset {str(self.root)!r}: {samples}, {kinds}{strangers}, read as {self.format}>"

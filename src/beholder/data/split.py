@@ -83,7 +83,9 @@ def folds(labels: Labels, groups: NDArray[np.intp], k: int, *, seed: int = 0) ->
     _check_groups(counts)
     for attempt in range(_ATTEMPTS):
         part_of = _deal(counts, np.full(k, 1 / k), np.random.default_rng([seed, attempt]))
-        lost = [name for number, name in enumerate(counts.names) if len(set(part_of[counts.by_class[:, number] > 0])) < 2]
+        lost = [
+            name for number, name in enumerate(counts.names) if len(set(part_of[counts.by_class[:, number] > 0])) < 2
+        ]
         if not lost:
             return part_of[counts.places]
     raise ImpossibleSplit(
@@ -93,7 +95,7 @@ def folds(labels: Labels, groups: NDArray[np.intp], k: int, *, seed: int = 0) ->
 
 
 def groups_per_class(labels: Labels, groups: NDArray[np.intp]) -> dict[str, int]:
-    """In how many groups each class is, by its name; the smallest number is the most folds that all hold every class."""
+    """In how many groups each class is, by name; the least of them is the most folds that can all hold every class."""
     _check(labels, groups)
     counts = _counts(labels, groups)
     return {name: int((counts.by_class[:, number] > 0).sum()) for number, name in enumerate(counts.names)}
@@ -156,9 +158,7 @@ def _deal(counts: _Counts, shares: NDArray[np.float64], luck: np.random.Generato
     return part_of
 
 
-def _neediest(
-    wanted: NDArray[np.float64], wanted_images: NDArray[np.float64], luck: np.random.Generator
-) -> int:
+def _neediest(wanted: NDArray[np.float64], wanted_images: NDArray[np.float64], luck: np.random.Generator) -> int:
     """The part that wants most of a class; of several, the one that wants most images; then by luck."""
     import numpy as np
 
@@ -181,5 +181,6 @@ def _check_groups(counts: _Counts) -> None:
             count = int(counts.by_class[:, number].sum())
             what = "has one image" if count == 1 else f"has {count:,} images that all show the same"
             raise ImpossibleSplit(
-                f"class {name!r}: must have images in two folds at least, but {what}; add others, or leave the class out"
+                f"class {name!r}: must have images in two folds at least, but {what}; add others, or "
+                "leave the class out"
             )

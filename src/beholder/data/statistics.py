@@ -48,8 +48,8 @@ class Statistics:
         splits: images in each split; those in none are under `none`.
         heights: of the images, pixels.
         widths: of the images, pixels.
-        aspect_ratios: width over height.
-        shapes: images by shape: `tall` below 1:2, `portrait` below 9:10, `square`, `landscape` above 11:10, `wide` above 2:1.
+        aspect_ratios: width over height. shapes: images by shape: `tall` below 1:2, `portrait` below 9:10, `square`,
+            `landscape` above 11:10, `wide` above 2:1.
         commonest_sizes: the ten commonest as `width x height`, and how many images have them.
         formats: images of each file format.
         modes: images of each color mode, whose letters are the channels.
@@ -88,7 +88,7 @@ def statistics_of(dataset: Dataset, facts: Mapping[str, Facts]) -> Statistics:
         dataset: with digests.
         facts: what is known of its images, by digest; images without are not counted where sizes and colors are.
     """
-    known = [facts[sample.digest] for sample in dataset.samples if sample.digest in facts]
+    known = [found for sample in dataset.samples if (found := facts.get(sample.digest or "")) is not None]
     sizes = Counter(f"{found.size_hw[1]} x {found.size_hw[0]}" for found in known)
     shapes = Counter(_shape(found.aspect_ratio) for found in known)
     mean, deviation = _colors(known)

@@ -100,7 +100,9 @@ def _check_folder_names(dataset: Dataset) -> None:
     for name in dataset.classes:
         other = seen.setdefault(name.casefold(), name)
         if other != name:
-            raise UsageError(f"{other!r} and {name!r}: are the same folder on many systems; merge or rename the classes")
+            raise UsageError(
+                f"{other!r} and {name!r}: are the same folder on many systems; merge or rename the classes"
+            )
 
 
 def is_folder_name(name: str) -> bool:

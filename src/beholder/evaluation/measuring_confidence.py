@@ -31,6 +31,9 @@ from beholder.evaluation.resampling import Booleans, Integers
 RISK_POINTS: Final = 100
 """At most as many points of the curve of risk against coverage are kept."""
 
+_SHOWN_BIN_SIZE: Final = 8
+"""The reliability diagram has fewer bins where these would hold fewer confidences: a dot made of two says nothing."""
+
 _COVERAGES: Final = (90, 95)
 
 
@@ -55,7 +58,10 @@ def measure_calibration(said: Predictions, *, seed: int) -> Calibrated:
     binned = calibration.equal_mass_bins(confidences, right)
     perfect = calibration.perfect_calibration(confidences, binned, seed=seed)
     interval = calibration.calibration_error_interval(confidences, right, binned, images, perfect, seed=seed)
-    bins = tuple(_bin(binned, perfect, index) for index in range(len(binned.sizes)))
+    fewer = min(calibration.BINS, max(1, len(right) // _SHOWN_BIN_SIZE))
+    shown = binned if fewer == calibration.BINS else calibration.equal_mass_bins(confidences, right, fewer)
+    band = perfect if shown is binned else calibration.perfect_calibration(confidences, shown, seed=seed)
+    bins = tuple(_bin(shown, band, index) for index in range(len(shown.sizes)))
     if_perfect = CalibratedError(rounded(perfect.mean_error), rounded(perfect.high_error))
     return Calibrated(estimate(binned.error, interval, said.count), if_perfect, bins)
 

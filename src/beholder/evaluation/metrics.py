@@ -141,17 +141,21 @@ def mean_of_defined(values: Floats) -> Floats:
 
 
 def _ranking(scores: Probabilities, positive: Booleans) -> Statistic:
-    """The average precision of one class as a statistic; images of equal score enter together."""
+    """The average precision of one class as a statistic; images of equal score enter together.
+
+    It is the mean, over the images of the class, of the precision at the place where each enters.
+    """
     order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)) if len(order) else order
-    is_positive = positive[order].astype(np.float64)
+    sorted_scores, places = scores[order], np.flatnonzero(positive[order])
+    ends = np.searchsorted(-sorted_scores, -sorted_scores[places], side="right") - 1
+    positives_at_ends = np.searchsorted(places, ends, side="right") - 1
 
     def area(weights: Floats) -> Floats:
-        sorted_weights = weights[:, order]
-        found = np.cumsum(sorted_weights * is_positive, axis=1)[:, ends]
-        said = np.cumsum(sorted_weights, axis=1)[:, ends]
-        gained = np.diff(found, axis=1, prepend=0)
-        return _ratio((np.nan_to_num(_ratio(found, said)) * gained).sum(axis=1), (weights @ positive))
+        drawn = weights[:, order]
+        own = drawn[:, places]
+        found = np.cumsum(own, axis=1)[:, positives_at_ends]
+        said = np.cumsum(drawn, axis=1)[:, ends]
+        return _ratio((own * found / np.maximum(said, 1e-12)).sum(axis=1), own.sum(axis=1))
 
     return area
 

@@ -21,8 +21,8 @@ Statistic = Callable[[Floats], Floats]
 """From weights float64 `(b, n)` to values float64 `(b,)`, NaN where undefined."""
 
 RESAMPLES: Final = 1000
-_FEWEST_RESAMPLES: Final = 200
-_WORK: Final = 3e8
+_FEWEST_RESAMPLES: Final = 400
+_WORK: Final = 1e7
 """Weighted values that a bootstrap may look at before it makes do with fewer resamples."""
 
 _CHUNK: Final = 2_000_000
@@ -40,7 +40,7 @@ def resampled(statistic: Statistic, count: int, *, seed: int, strata: Integers |
         cost: how many values the statistic looks at for each weight.
 
     Returns:
-        float64 `(resamples,)`, NaN where the statistic is undefined. A thousand, or fewer for very many images.
+        float64 `(resamples,)`, NaN where the statistic is undefined. A thousand, or fewer where there is very much to look at.
     """
     resamples = int(np.clip(_WORK / max(1, count * cost), _FEWEST_RESAMPLES, RESAMPLES))
     parts = [statistic(weights) for weights in _weights(count, resamples, seed, strata)]
@@ -92,14 +92,28 @@ def group_sums(groups: Integers, group_count: int) -> Callable[[Floats], Floats]
 
 def _weights(count: int, resamples: int, seed: int, strata: Integers | None) -> Iterator[Floats]:
     """Rows of weights, a chunk of them at a time."""
-    strata = np.zeros(count, np.int64) if strata is None else strata
-    order = np.argsort(strata, kind="stable")
-    _, starts, inverse, sizes = np.unique(strata[order], return_index=True, return_inverse=True, return_counts=True)
-    first, size = starts[inverse], sizes[inverse]
+    draw = _draw_any(count) if strata is None else _draw_within(strata)
     random = np.random.default_rng(seed)
     chunk = max(1, _CHUNK // max(1, count))
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
-        drawn = first + np.minimum((random.random((rows, count)) * size).astype(np.int64), size - 1)
-        keys = order[drawn] + count * np.arange(rows)[:, None]
+        keys = draw(random, rows) + count * np.arange(rows)[:, None]
         yield np.bincount(keys.ravel(), minlength=rows * count).reshape(rows, count).astype(np.float64)
+
+
+def _draw_any(count: int) -> Callable[[np.random.Generator, int], Integers]:
+    return lambda random, rows: random.integers(count, size=(rows, count))
+
+
+def _draw_within(strata: Integers) -> Callable[[np.random.Generator, int], Integers]:
+    """What draws in place of each image one of its stratum."""
+    order = np.argsort(strata, kind="stable")
+    _, starts, inverse, sizes = np.unique(strata[order], return_index=True, return_inverse=True, return_counts=True)
+    first, size = starts[inverse], sizes[inverse]
+
+    def draw(random: np.random.Generator, rows: int) -> Integers:
+        drawn = (random.random((rows, len(order))) * size).astype(np.int64)
+        within: Integers = order[first + np.minimum(drawn, size - 1)]  # rounding may reach the size itself
+        return within
+
+    return draw

@@ -29,14 +29,50 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How the confidences were made to mean what they say."""
+    """How the confidences were made to mean what they say, inside the graph."""
 
-    method: Literal["temperature"] = described("what is applied to the logits inside the graph")
-    temperature: float = described("the divisor of the logits, above 0")
+    method: Literal["temperature", "sigmoid"] = described(
+        "one divisor for all logits, or slope and shift for each label"
+    )
+    temperature: float | None = described("the divisor of the logits, above 0; null for sigmoid")
     count: int = described("how many images it was fitted on")
 
     def __post_init__(self) -> None:
-        _must(self.temperature > 0, "temperature: must be above 0")
+        _must((self.temperature is not None) == (self.method == "temperature"), "temperature: belongs to that method")
+        _must(self.temperature is None or self.temperature > 0, "temperature: must be above 0")
+        _must(self.count > 0, "count: must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRule:
+    """When an image is answered *unknown*: too far from what was trained on, or too little evidence for any label."""
+
+    familiarity_from: float = described("the least familiarity of what is known; below it is a far stranger")
+    evidence_from: float = described("the least largest logit of what is known; below it is a near stranger")
+    budget: float = described("the share of known images that may be answered unknown")
+    count: int = described("how many known images, left out of the fit in turn, the thresholds come from")
+
+    def __post_init__(self) -> None:
+        _must(0 <= self.budget <= 1, f"budget: must lie between 0 and 1, found {self.budget}")
+        _must(self.count > 0, "count: must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSets:
+    """Sets of labels that hold the truth with a stated probability: all labels at least as probable as a threshold."""
+
+    coverages: tuple[float, ...] = described("the stated probabilities, such as 0.9 and 0.95")
+    thresholds: tuple[float, ...] = described("for each coverage, the probability from which a label is in the set")
+    class_thresholds: tuple[tuple[float, ...], ...] | None = described(
+        "for each coverage and label, the threshold that states it for each class by itself; null: too few images"
+    )
+    count: int = described("how many images, left out of the fit in turn, the thresholds come from")
+
+    def __post_init__(self) -> None:
+        _must(bool(self.coverages) and all(0 < value < 1 for value in self.coverages), "coverages: must lie in 0 to 1")
+        _must(len(self.thresholds) == len(self.coverages), "thresholds: must be one for each coverage")
+        by_class = self.class_thresholds
+        _must(by_class is None or len(by_class) == len(self.coverages), "class_thresholds: must be one row a coverage")
         _must(self.count > 0, "count: must be above 0")
 
 
@@ -81,6 +117,9 @@ class Provenance:
     parent: str | None = described("the graph digest of the model this one was made from", default=None)
     versions: dict[str, str] | None = described("the versions of what made the file", default=None)
     notes: tuple[str, ...] = described("what a user of the model should know", default=())
+    fitted_on: tuple[str, ...] | None = described(
+        "the images it was fitted on: the first 16 digits of the SHA-256 of each content digest", default=None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +152,8 @@ class ModelCard:
         default=None,
     )
     calibration: Calibration | None = described("null when confidences are as trained", default=None)
+    unknown: UnknownRule | None = described("null: it cannot tell what it does not know", default=None)
+    prediction_sets: PredictionSets | None = described("null: none were measured", default=None)
     embedding: EmbeddingSpace | None = described("null when the model gives no embedding", default=None)
     vocabulary: tuple[str, ...] | None = described("the words that caption tokens stand for; 0 ends", default=None)
     evaluation: tuple[Measure, ...] = described("how well it does", default=())
@@ -149,6 +190,11 @@ class ModelCard:
         _must(self.overlap is None or self.task == "detect", "overlap: holds for detect only")
         fits = self.sure_from is None or (self.label_groups is not None and not self.multi_label)
         _must(fits, "sure_from: needs label_groups, and one label per image")
+        rules_fit = self.task == "classify" or (self.unknown is None and self.prediction_sets is None)
+        _must(rules_fit, "unknown, prediction_sets: hold for classify only")
+        _must(self.prediction_sets is None or not self.multi_label, "prediction_sets: need one label per image")
+        rows = (self.prediction_sets and self.prediction_sets.class_thresholds) or ()
+        _must(all(len(row) == len(self.labels) for row in rows), "class_thresholds: must have one entry per label")
         _must(not self.multi_label or self.task == "classify", "multi_label: holds for classify only")
         _must((self.vocabulary is not None) == (self.task == "caption"), "vocabulary: is for caption, and needed there")
         _must(self.task != "embed" or self.embedding is not None, "embedding: must be described")

@@ -5,7 +5,7 @@ One function per task, all of one form, in the dictionary at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from beholder.errors import InvalidModel
 from beholder.model.card import ModelCard, Task
+from beholder.model.confidence import accepted_labels, is_unknown, set_members
 from beholder.model.geometry import Placement
 from beholder.result import (
     Caption,
@@ -29,9 +30,6 @@ from beholder.result import (
     clip_boxes,
     suppress,
 )
-
-UNTUNED_THRESHOLD: Final = 0.5
-"""Where a card has no thresholds: the score from which a label of several is accepted."""
 
 UNTUNED_DETECTION_THRESHOLD: Final = 0.25
 """Where a card has no thresholds: the score from which a box is shown."""
@@ -49,10 +47,12 @@ class Options:
     Attributes:
         top: how many labels to give, best first; 0 for all.
         threshold: replaces every threshold of the card.
+        coverage: the probability with which a prediction set holds the truth, where the card states any.
     """
 
     top: int = 5
     threshold: float | None = None
+    coverage: float = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +77,27 @@ Decoder = Callable[[Row, Place, ModelCard, Options], Result]
 
 
 def _classify(row: Row, place: Place, card: ModelCard, options: Options) -> Classification:
-    """`probabilities [K]`."""
+    """`probabilities [K]`; `familiarity` and `logits [K]` where the card has an unknown rule."""
     probabilities = np.clip(row["probabilities"], 0, 1)
     order = np.argsort(-probabilities, kind="stable")  # of equals the first, whatever the number that is asked for
     best = order[: options.top or len(order)]
     labels = tuple(Label(int(index), card.labels[index], _rounded(probabilities[index])) for index in best)
-    accepted = None
+    accepted, prediction_set = None, None
     if card.multi_label:
-        thresholds = _thresholds(card, options, UNTUNED_THRESHOLD)
-        accepted = tuple(card.labels[index] for index in order if probabilities[index] >= thresholds[index])
-    group = _group(probabilities, labels[0], card, options)
-    return Classification(labels=labels, accepted=accepted, group=group, **place.common)
+        chosen = accepted_labels(card, probabilities, options.threshold)
+        accepted = tuple(card.labels[index] for index in order if chosen[index])
+    if card.prediction_sets is not None:
+        members = set_members(card, probabilities, options.coverage)
+        prediction_set = tuple(card.labels[index] for index in order if members[index])
+    unknown = is_unknown(card, row)
+    return Classification(
+        labels=labels,
+        accepted=accepted,
+        prediction_set=prediction_set,
+        unknown=None if unknown is None else bool(unknown),
+        group=_group(probabilities, labels[0], card, options),
+        **place.common,
+    )
 
 
 def _group(probabilities: NDArray[np.float32], best: Label, card: ModelCard, options: Options) -> Group | None:
@@ -250,8 +260,16 @@ NEEDED_OUTPUTS: Final[Mapping[Task, tuple[str, ...]]] = {
 }
 """What a graph must give for its task; more is allowed."""
 
-USED_OUTPUTS: Final[Mapping[Task, tuple[str, ...]]] = {
-    **NEEDED_OUTPUTS,
-    "detect": (*NEEDED_OUTPUTS["detect"], "masks"),
-}
-"""What a decoder looks at, where the graph gives it."""
+
+def needed_outputs(card: ModelCard) -> tuple[str, ...]:
+    """What a graph must give for what its card promises."""
+    rule = ("logits", "familiarity") if card.unknown is not None else ()
+    embedding = ("embedding",) if card.embedding is not None else ()
+    return tuple(dict.fromkeys((*NEEDED_OUTPUTS[card.task], *rule, *embedding)))
+
+
+def used_outputs(card: ModelCard, given: Sequence[str]) -> tuple[str, ...]:
+    """What the decoder of the card's task looks at, of what the graph gives."""
+    rule = ("logits", "familiarity") if card.unknown is not None else ()
+    masks = ("masks",) if card.task == "detect" and "masks" in given else ()
+    return (*NEEDED_OUTPUTS[card.task], *rule, *masks)

@@ -12,11 +12,19 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from beholder.errors import ImageError, InvalidModel, UsageError, WrongTask
+from beholder.errors import ImageError, InvalidModel, UsageError, WrongTask, one_line
 from beholder.image import Input, Isolation, Limits, Reader, expand
 from beholder.image.sources import single
 from beholder.model.card import ModelCard
-from beholder.model.decoding import DECODERS, NEEDED_OUTPUTS, USED_OUTPUTS, Decoder, Options, Place, embedding_of
+from beholder.model.decoding import (
+    DECODERS,
+    Options,
+    Place,
+    Row,
+    embedding_of,
+    needed_outputs,
+    used_outputs,
+)
 from beholder.model.file import card_of, read_model
 from beholder.model.geometry import Placement
 from beholder.model.inspection import inspect
@@ -132,10 +140,9 @@ class FileModel(Model):
         isolation: Isolation = "auto",
         exact: bool = False,
     ) -> None:
-        needed = dict.fromkeys((*NEEDED_OUTPUTS[card.task], *(("embedding",) if card.embedding is not None else ())))
-        missing = [name for name in needed if name not in runtime.outputs]
+        missing = [name for name in needed_outputs(card) if name not in runtime.outputs]
         if missing:
-            found = ", ".join(runtime.outputs) or "nothing"
+            found = one_line(", ".join(runtime.outputs)[:300]) or "nothing"
             raise InvalidModel(f"a model that can {card.task} must give {', '.join(missing)}; it gives {found}")
         self._card = card
         self._runtime = runtime
@@ -158,7 +165,8 @@ class FileModel(Model):
     def answer_one(self, source: Any, options: Options, *, embed: bool) -> Result:
         """Answer the one image of a source, or raise why it cannot be."""
         job = self._job(options, embed)
-        return job.compute([self.prepare(single(source, self._reader.limits))])[0]
+        result: Result = job.compute([self.prepare(single(source, self._reader.limits))])[0]
+        return result
 
     def answer_many(
         self, sources: Any, options: Options, *, embed: bool, batch_size: int | None = None
@@ -175,8 +183,22 @@ class FileModel(Model):
             if self._card.embedding is None:
                 raise WrongTask(f"{self._card.name} gives no embedding; use a model whose card has one")
             return _Job(self, self._reader, embedding_of, ("embedding",), options)
-        wanted = tuple(name for name in USED_OUTPUTS[self._card.task] if name in self._runtime.outputs)
+        wanted = used_outputs(self._card, self._runtime.outputs)
         return _Job(self, self._reader, DECODERS[self._card.task], wanted, options)
+
+    def outputs_many(self, sources: Any, names: Sequence[str]) -> Iterator[Row | ImageFailure]:
+        """The graph's own outputs for every image of the sources, in order: what evaluation measures.
+
+        Args:
+            sources: as for `predict_many`.
+            names: of outputs that the graph gives.
+
+        Yields:
+            The outputs of each image, without the batch dimension, or an `ImageFailure`.
+        """
+        job: Any = _Job(self, self._reader, lambda row, *_: row, tuple(names), Options())
+        inputs = expand(sources, self._reader.limits)
+        return run_batches(inputs, job.answer, self._runtime.batch_size, self._runtime.threads)
 
     def prepare(self, found: Input) -> Prepared:
         """Read an image and make the model's input of it.
@@ -216,7 +238,7 @@ class _Job:
 
     model: FileModel
     reader: Reader
-    decoder: Decoder
+    decoder: Callable[[Row, Place, ModelCard, Options], Any]
     outputs: tuple[str, ...]
     options: Options
 
@@ -232,14 +254,14 @@ class _Job:
         results = iter(self.compute([item for item in read if isinstance(item, Prepared)]))
         return [item if isinstance(item, ImageFailure) else next(results) for item in read]
 
-    def compute(self, prepared: Sequence[Prepared]) -> list[Result]:
+    def compute(self, prepared: Sequence[Prepared]) -> list[Any]:
         if not prepared:
             return []
         tensors = self.model.runtime.run(np.stack([item.pixels for item in prepared]), self.outputs)
         check_outputs(tensors, len(prepared), self.model.card)
         return [self._decode(tensors, index, item) for index, item in enumerate(prepared)]
 
-    def _decode(self, tensors: Tensors, index: int, item: Prepared) -> Result:
+    def _decode(self, tensors: Tensors, index: int, item: Prepared) -> Any:
         found = item.found
         common = {
             "source": found.name,

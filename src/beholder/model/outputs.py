@@ -16,7 +16,7 @@ from beholder.model.card import ModelCard, Task
 from beholder.model.runtime import Tensors
 
 _FORMS: Final[Mapping[Task, Mapping[str, tuple[str, ...]]]] = {
-    "classify": {"probabilities": ("K",)},
+    "classify": {"probabilities": ("K",), "logits": ("K",), "familiarity": ()},
     "detect": {"boxes": ("M", "4"), "scores": ("M",), "classes": ("M",), "masks": ("M", "h", "w")},
     "segment": {"probabilities": ("K", "h", "w")},
     "caption": {"tokens": ("T",)},
@@ -47,9 +47,11 @@ def check_outputs(tensors: Tensors, count: int, card: ModelCard) -> None:
     if card.embedding is not None:
         sizes["D"] = card.embedding.dim
     for name, values in tensors.items():
-        form = _EMBEDDING if name == "embedding" else _FORMS[card.task][name]
+        form = _EMBEDDING if name == "embedding" else _FORMS[card.task].get(name)
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
             raise InvalidModel(f"output {name} must be a tensor of numbers, found {_described(values)}")
+        if form is None:  # beyond the contract; only that it has a row for each image is known
+            form = tuple(f"{name} {axis}" for axis in range(1, values.ndim))
         expected = [count, *(sizes.get(letter, letter) for letter in form)]
         if not _fits(values.shape, expected):
             shape = ", ".join(map(str, expected))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from beholder.errors import InvalidModel, UsageError
+from beholder.errors import InvalidModel, UsageError, one_line
 from beholder.records import nearest
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _wanted_gpus(wanted: str) -> tuple[str, ...]:
 def _check_input(inputs: Sequence[Any]) -> None:
     found = [(value.name, value.type, len(value.shape), value.shape[-1:]) for value in inputs]
     if found != [("image", "tensor(uint8)", 4, [3])]:
-        described = ", ".join(f"{value.name} {value.type} {value.shape}" for value in inputs) or "none"
+        described = one_line(", ".join(f"{value.name} {value.type} {value.shape}" for value in inputs)[:300]) or "none"
         raise InvalidModel(
             f"must have one input, image: uint8 [N, height, width, 3]; found {described}; "
             "make a model file of it with: beholder import FILE"
@@ -224,5 +224,5 @@ def _size(dimension: Any) -> int | None:
 
 
 def _first_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = one_line(" ".join(str(error).split()))
     return text[:300] or type(error).__name__

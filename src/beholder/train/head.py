@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 PENALTIES: Final = tuple(10.0**exponent for exponent in np.arange(-3.0, 2.01, 0.5))
 """Candidates for the ridge penalty, as multiples of the mean eigenvalue of the Gram matrix."""
 
+UNCOMPARED_PENALTY: Final = 1.0
+"""The penalty where there are too few images to compare any; what cross-validation chooses most often."""
+
 MAX_DUAL: Final = 4000
 """Most images for which penalties are compared in the dual; of more, so many are drawn for the comparison."""
 
@@ -58,7 +61,7 @@ class Fit:
         penalty: the ridge penalty, as a multiple of the mean eigenvalue.
         weights: float32 `(d, k)`, for the scaled layers side by side.
         bias: float32 `(k,)`.
-        out_of_fold: float32 `(n, k)`, each image scored by a head that has not seen its fold.
+        out_of_fold: float32 `(n, k)`, each image scored by a head that has not seen its fold; NaN where there is none.
     """
 
     layers: tuple[str, ...]
@@ -99,7 +102,7 @@ def fit_head(
         features: for each layer, float32 `(n, d)`.
         targets: `(n, k)`, 1 where a label holds and 0 elsewhere.
         image_weights: `(n,)`, how much each image counts.
-        folds: `(n,)`, the fold of each image.
+        folds: `(n,)`, the fold of each image; -1 for one that is never left out, because its class would be lost.
         candidates: sets of layers, the simplest first; a later one must be clearly better to be chosen.
         loss: from scores and the rows they stand for to a number for each row, lower is better.
         seed: of the draw of images, where there are too many to compare penalties on all.
@@ -111,8 +114,8 @@ def fit_head(
     stacked = np.concatenate([scaled[layer] for layer in choice.layers], axis=1)
     out_of_fold = choice.scores
     if len(rows) < len(targets):
-        out_of_fold = np.empty(targets.shape, np.float64)
-        for fold in np.unique(folds):
+        out_of_fold = np.full(targets.shape, np.nan)
+        for fold in np.unique(folds[folds >= 0]):
             kept = folds != fold
             weights, bias = _solve(stacked[kept], targets[kept], image_weights[kept], choice.penalty)
             out_of_fold[~kept] = stacked[~kept] @ weights + bias
@@ -193,17 +196,19 @@ def _best_penalty(
     response = (targets - share @ targets) * roots[:, None]
     projected = vectors.T @ response
     best: _Choice | None = None
+    if (folds < 0).all():  # nothing can be left out, so nothing can be compared
+        return _Choice(layers, UNCOMPARED_PENALTY, np.full_like(targets, np.nan), np.zeros(1))
     for penalty in PENALTIES:
         shrink = values / (values + penalty * mean_value)
         residual = response - vectors @ (shrink[:, None] * projected)
-        left_out = np.empty_like(residual)
-        for fold in np.unique(folds):
+        left_out = np.full_like(residual, np.nan)
+        for fold in np.unique(folds[folds >= 0]):
             members = folds == fold
             part = vectors[members]
             hat = (part * shrink) @ part.T + np.outer(roots[members], roots[members]) / (roots**2).sum()
             left_out[members] = np.linalg.solve(np.eye(len(part)) - hat, residual[members])
         scores = targets - left_out / roots[:, None]
-        losses = loss(scores, rows)
+        losses = loss(scores[folds >= 0], rows[folds >= 0])
         if best is None or losses.mean() < best.losses.mean():
             best = _Choice(layers, penalty, scores, losses)
     if best is None:

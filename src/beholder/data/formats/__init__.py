@@ -1,7 +1,7 @@
 """Every format that datasets are read in and written as: one entry here, and one file.
 
-A format says what it finds at a place, reads it, and may write it; see `Format`. Adding one is a file with the same small
-form, and its entry.
+A format says what it finds at a place, reads it, and may write it; see `Format`. Adding one is a file with the same
+small form, and its entry.
 """
 
 from typing import Final

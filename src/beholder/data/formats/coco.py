@@ -1,7 +1,7 @@
 """The labels in a COCO file: which categories each image has.
 
-Format: https://cocodataset.org/#format-data. Boxes and masks are passed over. An image without annotations shows none of
-the categories where images may have several, and is unlabelled where each has one.
+Format: https://cocodataset.org/#format-data. Boxes and masks are passed over. An image without annotations shows none
+of the categories where images may have several, and is unlabelled where each has one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +45,7 @@ def _lists_images(file: Path) -> bool:
             head = stream.read(_HEAD_BYTES)
     except OSError:
         return False
-    return _IMAGES.search(head) is not None or (b'"annotations"' in head and b'"image_id"' in head)
+    return _IMAGES.search(head) is not None or b'"category_id"' in head
 
 
 def _read(path: Path, options: Options) -> Dataset:
@@ -72,7 +71,7 @@ def _read(path: Path, options: Options) -> Dataset:
         format="coco",
         multi_label=several,
         notes=[*notes, *locator.notes()],
-        missing=locator.missing,
+        missing=tuple(locator.missing),
     )
 
 
@@ -178,9 +177,7 @@ def _field(item: Mapping[str, Any], key: str, kind: type, place: str) -> Any:
     return value
 
 
-def _notes(
-    samples: list[Sample], annotations: list[dict[str, Any]], names: set[str], several: bool
-) -> Iterator[str]:
+def _notes(samples: list[Sample], annotations: list[dict[str, Any]], names: set[str], several: bool) -> Iterator[str]:
     how = "several labels per image" if several else "one label per image"
     yield f"read as COCO: {counted(len(annotations), 'annotation')} taken as labels, {how}"
     if any("bbox" in item or "segmentation" in item for item in annotations):

@@ -88,7 +88,9 @@ def find_columns(header: Sequence[str], label: str | None, binary: Sequence[int]
         raise InvalidAnnotations(f"{place}: columns must have different names, found {twice!r} twice")
     path = path_column(header)
     if path is None:
-        raise InvalidAnnotations(f"{place}: a column must be named {PATH_NAMES[0]} or {PATH_NAMES[1]}, found {some(names, 8)}")
+        raise InvalidAnnotations(
+            f"{place}: a column must be named {PATH_NAMES[0]} or {PATH_NAMES[1]}, found {some(names, 8)}"
+        )
     split = next((lower.index(name) for name in SPLIT_COLUMN_NAMES if name in lower), None)
     if label is not None:
         chosen = tuple(_chosen(part.strip(), names, place) for part in label.split(","))

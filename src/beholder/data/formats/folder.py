@@ -4,8 +4,8 @@
     photos/dog/2.jpg            photos/test/dog/2.jpg
     photos/_unknown/3.jpg       photos/test/_unknown/3.jpg
 
-A folder that only wraps another is passed over. Subfolders of a class belong to it. Images outside the class folders are
-unlabelled.
+A folder that only wraps another is passed over. Subfolders of a class belong to it. Images outside the class folders
+are unlabelled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 
 from beholder.data.formats.format import Claim, Format, Options, Writing
 from beholder.data.listing import counted, holds_images, image_files, images_below, look, some
-from beholder.data.sample import SPLIT_NAMES, UNKNOWN, Dataset, Sample, Split
+from beholder.data.sample import SPLIT_NAMES, SPLITS, UNKNOWN, Dataset, Sample, Split
 from beholder.data.writing import write_folder
 from beholder.errors import AmbiguousDataset, InvalidClasses, NotADataset
 from beholder.image.input import LeftOut
@@ -127,7 +127,8 @@ def _split_folders(root: Path) -> dict[str, Split]:
     named = [name for name in folders if name.lower() in SPLIT_NAMES]
     others = [name for name in folders if name not in named]
     if not others:
-        return {name: SPLIT_NAMES[name.lower()] for name in named}
+        splits = {name: SPLIT_NAMES[name.lower()] for name in named}
+        return dict(sorted(splits.items(), key=lambda item: SPLITS.index(item[1])))
     for name in named:
         inner = [folder for folder in look(root / name).folders if holds_images(root / name / folder)]
         if len(inner) > 1:

@@ -1,8 +1,8 @@
 """Images packed into IDX files, as MNIST and Fashion-MNIST are.
 
-Format: http://yann.lecun.com/exdb/mnist/ (archived), "the IDX file format": two zero bytes, the type of the numbers, how many
-dimensions, the size of each as big-endian 32 bits, then the numbers. A pair of files, `*-images-idx3-ubyte` and
-`*-labels-idx1-ubyte`, each perhaps with `.gz`, holds a split.
+Format: http://yann.lecun.com/exdb/mnist/ (archived), "the IDX file format": two zero bytes, the type of the numbers,
+how many dimensions, the size of each as big-endian 32 bits, then the numbers. A pair of files, `*-images-idx3-ubyte`
+and `*-labels-idx1-ubyte`, each perhaps with `.gz`, holds a split.
 
 Such images have no files of their own, so that nothing else could show, correct or embed them one by one. They are
 unpacked into a folder per class first.
@@ -61,6 +61,11 @@ def _detect(path: Path, _: Options) -> list[Claim]:
     return [Claim(folder, f"IDX files {some(names)}", certain=True)] if names else []
 
 
+def holds_idx(path: str | Path) -> bool:
+    """Whether a folder, or the folder of a file, holds such images, which `unpack_idx` makes a dataset of."""
+    return bool(_detect(Path(path), Options()))
+
+
 def _read(path: Path, _: Options) -> NoReturn:
     raise NotADataset(
         f"{path}: images are packed in IDX files; unpack them first: beholder dataset convert {path} FOLDER"
@@ -109,17 +114,25 @@ def unpack_idx(
         OutputExists: there is something at `out`.
         OutputFailed: it cannot be written.
     """
-    pairs = _pairs(source)
-    total = sum(len(labels) for _, _, labels in pairs)
-    known = names or next((names for _, _, labels in pairs if (names := names_known_by(labels))), None)
-    done = 0
+    files = {name: source / name for name in look(source).files}
     with new_folder(out) as folder:
-        for split, images, labels in pairs:
-            for number, (pixels, label) in enumerate(zip(images, labels.tolist(), strict=True)):
-                write_png(pixels, folder / split / _class_name(label, known) / f"{number:05d}.png")
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+        unpack_splits(files, folder, names, progress)
+
+
+def unpack_splits(
+    files: Mapping[str, Path], folder: Path, names: Sequence[str] | None, progress: Progress | None
+) -> None:
+    """Unpack IDX files, by their names, into a folder that exists; see `unpack_idx`."""
+    pairs = _pairs(files)
+    total = sum(len(labels) for _, _, labels in pairs)
+    known = names or next((found for _, _, labels in pairs if (found := names_known_by(labels))), None)
+    done = 0
+    for split, images, labels in pairs:
+        for number, (pixels, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+            write_png(pixels, folder / split / _class_name(label, known) / f"{number:05d}.png")
+            done += 1
+            if progress is not None:
+                progress(done, total)
 
 
 def write_png(pixels: NDArray[np.uint8], path: Path) -> None:
@@ -139,31 +152,32 @@ def _class_name(label: int, names: Sequence[str] | None) -> str:
     if names is None:
         return str(label)
     if label >= len(names) or not is_folder_name(names[label]):
-        raise UsageError(f"class {label} must have a name that a folder can have, found {list(names)[label : label + 1]}")
+        raise UsageError(
+            f"class {label} must have a name that a folder can have, found {list(names)[label : label + 1]}"
+        )
     return names[label]
 
 
-def _pairs(folder: Path) -> list[tuple[Split, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """The splits in a folder, each with its images and labels."""
-    found = look(folder).files
+def _pairs(files: Mapping[str, Path]) -> list[tuple[Split, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """The splits in some files, each with its images and labels."""
     pairs: list[tuple[Split, NDArray[np.uint8], NDArray[np.uint8]]] = []
-    for name in found:
+    for name, path in files.items():
         if _IMAGES not in name:
             continue
         prefix = name.partition(_IMAGES)[0].rstrip("-_.").lower()
         split = next((split for start, split in _PREFIXES.items() if prefix.endswith(start)), None)
-        twin = next((other for other in found if other.removesuffix(".gz") == _twin(name)), None)
+        twin = next((other for other in files if other.removesuffix(".gz") == _twin(name)), None)
         if twin is None or split is None:
-            raise NotADataset(f"{folder / name}: must be named like train-{_IMAGES}, with {_twin(name)} beside it")
-        images, labels = read_idx(folder / name), read_idx(folder / twin)
+            raise NotADataset(f"{path}: must be named like train-{_IMAGES}, with {_twin(name)} beside it")
+        images, labels = read_idx(path), read_idx(files[twin])
         if images.ndim != 3 or images.dtype != "u1" or labels.shape != images.shape[:1] or labels.dtype != "u1":
             raise InvalidAnnotations(
-                f"{folder / name}: must hold a gray image for each label in {twin}, "
+                f"{path}: must hold a gray image for each label in {twin}, "
                 f"found shapes {images.shape} and {labels.shape}"
             )
         pairs.append((split, images, labels))
     if not pairs:
-        raise NotADataset(f"{folder}: must hold files named like train-{_IMAGES}, found none")
+        raise NotADataset(f"must hold files named like train-{_IMAGES}, found {some(files) or 'none'}")
     return pairs
 
 

@@ -28,7 +28,7 @@ class Locator:
 
     annotations: Path
     folder: Path
-    missing: list[str] = field(default_factory=list)
+    missing: dict[str, None] = field(default_factory=dict)
     found: int = 0
 
     @classmethod
@@ -52,11 +52,11 @@ class Locator:
 
     def path_of(self, name: str) -> Path | None:
         """The file of a name; None, and noted as missing, where there is none."""
-        path = self.folder / as_path(name)
+        path = Path(os.path.normpath(self.folder / as_path(name)))
         if os.path.isfile(path):
             self.found += 1
             return path
-        self.missing.append(name)
+        self.missing.setdefault(name)
         return None
 
     def notes(self) -> list[str]:

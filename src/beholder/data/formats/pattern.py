@@ -1,7 +1,7 @@
-"""Labels from the names of files, by a regular expression with a group `label`.
+r"""Labels from the names of files, by a regular expression with a group `label`.
 
-    (?P<label>[a-z]+)_\\d+\\.jpg                       cat_001.jpg
-    (?P<split>train|test)/(?P<label>\\w+)-(?P<camera>\\d+)    train/cat-2.jpg
+    (?P<label>[a-z]+)_\d+\.jpg                       cat_001.jpg
+    (?P<split>train|test)/(?P<label>\w+)-(?P<camera>\d+)    train/cat-2.jpg
 
 It is searched for in the path below the folder. A group `split` gives the split, any other named group is metadata.
 """

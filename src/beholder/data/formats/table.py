@@ -4,8 +4,8 @@
     a.jpg,cat,train             a.jpg,cat|dog               a.jpg,1,0
     b.jpg,dog,test              b.jpg,                      b.jpg,0,0
 
-Paths are relative to the table. Several labels stand in one cell with `|` or `;` between them, or in a column each, with 0 and
-1. An empty cell means that nobody has said; zeros mean that no class applies. Any other column is metadata.
+Paths are relative to the table. Several labels stand in one cell with `|` or `;` between them, or in a column each,
+with 0 and 1. An empty cell means that nobody has said; zeros mean that no class applies. Any other column is metadata.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def _claim(file: Path, options: Options) -> Claim | None:
         if not any(is_there(folder, name) for name in names):
             return None
         find_columns(header, options.label, _binary_columns(file, _TRIED_ROWS), str(file))
-    except InvalidAnnotations:
-        return Claim(file, file.name, certain=False)
+    except InvalidAnnotations as error:
+        return Claim(file, f"{file.name} ({str(error).removeprefix(f'{file}: ')})", certain=False)
     except UsageError:  # another table may have the column that was chosen
         return None
     return Claim(file, file.name, certain=True)
@@ -86,7 +86,7 @@ def _read(path: Path, options: Options) -> Dataset:
         view=options.label or "",
         multi_label=reading.several,
         notes=notes,
-        missing=reading.locator.missing,
+        missing=tuple(reading.locator.missing),
     )
 
 
@@ -153,7 +153,8 @@ class _Reading:
         cell = cells[self.columns.split].strip()
         if cell and cell.lower() not in SPLIT_NAMES:
             raise InvalidAnnotations(
-                f"{self.file}, line {line}: a split must be train, validation or test, found {cell[:40]!r}"
+                f"{self.file}, line {line}: a split must be train, validation or test, found {cell[:40]!r}; "
+                "correct it, or give the column another name"
             )
         return SPLIT_NAMES[cell.lower()] if cell else None
 
@@ -232,7 +233,9 @@ def _rows(reader: Iterator[list[str]], width: int, path: Path) -> Iterator[Row]:
             continue
         line: int = getattr(reader, "line_num", 0)
         if len(cells) != width:
-            raise InvalidAnnotations(f"{path}, line {line}: must have {width} cells as the header has, found {len(cells)}")
+            raise InvalidAnnotations(
+                f"{path}, line {line}: must have {width} cells as the header has, found {len(cells)}"
+            )
         yield line, cells
 
 

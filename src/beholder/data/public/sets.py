@@ -82,15 +82,18 @@ class PublicSet:
 
 _CIFAR: Final = "https://www.cs.toronto.edu/~kriz"
 _CIFAR_LICENSE: Final = (
-    "none stated. The images were collected from the web without their makers being asked; the collection that they are "
-    "a part of, Tiny Images, was withdrawn by its authors in 2020 because of offensive labels and images."
+    "none stated. The images were collected from the web without their makers being asked; the collection that they "
+    "are a part of, Tiny Images, was withdrawn by its authors in 2020 because of offensive labels and images."
 )
 _CIFAR_LIMITS: Final = (
-    "32 x 32 pixels: no detail, one centered object each, web photographs of before 2008. Some test images are nearly the "
-    "same as training images (3.3% in CIFAR-10, 10% in CIFAR-100: Barz and Denzler, Journal of Imaging 2020)."
+    "32 x 32 pixels: no detail, one centered object each, photographs found on the web before 2009. Some test images "
+    "are nearly the same as training images (3.3% in CIFAR-10, 10% in CIFAR-100: Barz and Denzler, Journal of Imaging "
+    "2020)."
 )
 _CIFAR_PAPER: Final = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009."
-_FASHION: Final = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141"
+_FASHION: Final = (
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141"
+)
 _FLOWERS: Final = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
 _PETS: Final = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
 
@@ -174,12 +177,12 @@ _ALL: Final = (
         images=13_394,
         classes=10,
         license=(
-            "the selection is Apache-2.0; the photographs are ImageNet's, which may be used for non-commercial research "
-            "and education only, and whose makers keep their rights."
+            "the selection is Apache-2.0; the photographs are ImageNet's, which may be used for non-commercial "
+            "research and education only, and whose makers keep their rights."
         ),
         not_represented=(
-            "ten classes that are easy to tell apart, chosen for that. Nearly every pretrained network has seen its images, so "
-            "that results on it do not tell how well a network does on new ones."
+            "ten classes that are easy to tell apart, chosen for that. Nearly every pretrained network has seen its "
+            "images, so that results on it do not tell how well a network does on new ones."
         ),
         citation="Howard, Imagenette, https://github.com/fastai/imagenette, 2019.",
         files=(
@@ -198,8 +201,8 @@ _ALL: Final = (
         classes=102,
         license="none stated; the photographs are from the web and from their authors' own cameras.",
         not_represented=(
-            "flowers that are common in the United Kingdom, in bloom, large in the picture. The test split is six times as "
-            "large as the training split."
+            "flowers that are common in the United Kingdom, in bloom, large in the picture. The test split is six "
+            "times as large as the training split."
         ),
         citation="Nilsback, Zisserman, Automated Flower Classification over a Large Number of Classes, ICVGIP 2008.",
         files=(
@@ -227,12 +230,12 @@ _ALL: Final = (
         images=7_349,
         classes=37,
         license=(
-            "CC BY-SA 4.0 by its page; the README inside says for research only. The makers of the photographs keep their "
-            "rights."
+            "CC BY-SA 4.0 by its page; the README inside says for research only. The makers of the photographs keep "
+            "their rights."
         ),
         not_represented=(
-            "37 breeds of cats and dogs, as their owners show them on the web: no mixed breeds, no other animals, seldom "
-            "more than one animal, good light."
+            "37 breeds of cats and dogs, as their owners show them on the web: no mixed breeds, no other animals, "
+            "seldom more than one animal, good light."
         ),
         citation="Parkhi, Vedaldi, Zisserman, Jawahar, Cats and Dogs, CVPR 2012.",
         files=(

@@ -39,27 +39,27 @@ def exact(value: float, shown: str) -> str:
     return f'<data value="{json.dumps(value)}">{html.escape(shown)}</data>'
 
 
-def share(measured: Estimate, unit: str = "images") -> str:
-    """A share with its interval and count."""
+def share(measured: Estimate, unit: str = "images", places: int | None = None) -> str:
+    """A share with its interval and count; as many decimals as it is worth, unless told."""
     if measured.value is None:
         return NOT_MEASURED
-    return f"{share_value(measured)} {share_range(measured, unit)}"
+    return f"{share_value(measured, places)} {share_range(measured, unit, places)}"
 
 
-def share_value(measured: Estimate) -> str:
+def share_value(measured: Estimate, places: int | None = None) -> str:
     """A share alone."""
     if measured.value is None:
         return NOT_MEASURED
-    return f"<b>{exact(measured.value, percent(measured.value, decimals(measured)))}</b>"
+    return f"<b>{exact(measured.value, percent(measured.value, decimals(measured) if places is None else places))}</b>"
 
 
-def share_range(measured: Estimate, unit: str = "images") -> str:
-    """The interval and count of a share."""
+def share_range(measured: Estimate, unit: str = "images", places: int | None = None, of: int | None = None) -> str:
+    """The interval and count of a share, or `of` how many of that count."""
     if measured.low is None or measured.high is None:
         return ""
-    places = decimals(measured)
+    places = decimals(measured) if places is None else places
     low, high = percent(measured.low, places), percent(measured.high, places)
-    return _range(exact(measured.low, low), exact(measured.high, high), measured.count, unit)
+    return _range(exact(measured.low, low), exact(measured.high, high), measured.count, unit, of)
 
 
 def plain(measured: Estimate, unit: str = "images") -> str:
@@ -70,8 +70,11 @@ def plain(measured: Estimate, unit: str = "images") -> str:
     return f"<b>{exact(measured.value, f'{measured.value:.2f}')}</b> {_range(low, high, measured.count, unit)}"
 
 
-def _range(low: str, high: str, count: int, unit: str) -> str:
-    counted = f' · {exact(count, f"{count:,}")}&nbsp;{unit}' if unit else ""
+def _range(low: str, high: str, count: int, unit: str, of: int | None = None) -> str:
+    total = exact(count, f"{count:,}")
+    counted = f" · {total}&nbsp;{unit}" if unit else ""
+    if of is not None:
+        counted = f" · {exact(of, f'{of:,}')}&nbsp;of&nbsp;{total}"
     return f'<span class="range">{low} to {high}{counted}</span>'
 
 
@@ -119,9 +122,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -
     body = "".join(
         f"<tr><th scope=row>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>" for row in rows
     )
-    return (
-        f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def folded(title: str, content: str) -> str:

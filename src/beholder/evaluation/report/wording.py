@@ -15,10 +15,16 @@ _FEW: Final = 50
 METRIC_WORDS: Final[dict[str, tuple[str, str]]] = {
     "top1": ("Top-1", "the first answer is right"),
     "top5": ("Top-5", "the truth is among the first five answers; says something from six classes up"),
-    "balanced_accuracy": ("Balanced accuracy", "the mean over the classes, a rare class counting as much as a common one"),
+    "balanced_accuracy": (
+        "Balanced accuracy",
+        "the mean over the classes, a rare class counting as much as a common one",
+    ),
     "macro_f1": ("Macro F1", "precision and recall in one, the mean over the classes"),
-    "micro_f1": ("Micro F1", "precision and recall in one, over all labels; with one label per image the same as top-1"),
-    "map": ("mAP", "mean average precision: how well each class's images are ranked before all others"),
+    "micro_f1": (
+        "Micro F1",
+        "precision and recall in one, over all labels; with one label per image the same as top-1",
+    ),
+    "map": ("mAP", "mean average precision: how well the images of each class are ranked before all others"),
     "micro_precision": ("Micro precision", "of all labels given, the share that is right"),
     "micro_recall": ("Micro recall", "of all labels to be given, the share that was"),
     "exact_match": ("Exact match", "all labels of an image are right"),
@@ -53,7 +59,7 @@ class Headline:
     measured: Estimate
 
     def __str__(self) -> str:
-        return f"{self.before} {self.number} {self.after} ({self.between})"
+        return f"{self.before} {self.number} {self.after} ({self.between or 'not measured'})"
 
 
 def percent(share: float, places: int = 1) -> str:
@@ -69,7 +75,7 @@ def percent(share: float, places: int = 1) -> str:
 
 def decimals(measured: Estimate) -> int:
     """How many decimals of a percentage mean something."""
-    return 0 if measured.half_width is None or measured.half_width >= 0.02 else 1
+    return 0 if measured.half_width is None or measured.half_width >= 0.01 else 1
 
 
 def of_hundred(share: float) -> str:
@@ -96,30 +102,34 @@ def images(count: int, what: str = "image") -> str:
 def headlines(evaluation: Evaluation) -> tuple[Headline, ...]:
     """What is said first: one number where images have one label, two where they may have several."""
     if not evaluation.multi_label:
-        return (_headline("Right on", evaluation.metrics["top1"], ("new images", "images")),)
-    said = _headline("Right are", evaluation.metrics["micro_precision"], ("labels that it gives", "labels given"))
-    found = _headline("Found are", evaluation.metrics["micro_recall"], ("labels that it should give", "labels"))
+        return (_headline_top1(evaluation.metrics["top1"]),)
+    said = _headline("Of the labels it gives,", "are right", evaluation.metrics["micro_precision"])
+    found = _headline("Of the labels it should give,", "are found", evaluation.metrics["micro_recall"])
     return said, found
 
 
-def _headline(before: str, measured: Estimate, things: tuple[str, str]) -> Headline:
-    many, few = things
+def _headline_top1(measured: Estimate) -> Headline:
+    headline = _headline("Right on", "new images", measured)
+    if measured.value is None or measured.count >= _FEW:
+        return headline
+    number = f"{round(measured.value * measured.count)} of {measured.count}"
+    between = f"on new images of the same kind expect {headline.between} of 100"
+    return Headline(headline.before, number, "images", between, measured)
+
+
+def _headline(before: str, after: str, measured: Estimate) -> Headline:
     if measured.value is None or measured.low is None or measured.high is None:
-        return Headline(before, "an unknown number", f"of {many}", "not measured", measured)
-    low, high = round(measured.low * 100), round(measured.high * 100)
-    if measured.count < _FEW and few == "images":
-        right = round(measured.value * measured.count)
-        between = f"on new images of the same kind expect between {low} and {high} of 100"
-        return Headline(before, f"{right} of {measured.count}", few, between, measured)
-    return Headline(before, of_hundred(measured.value), many, f"between {low} and {high}", measured)
+        return Headline(before, "an unknown share", f"of {after}" if after == "new images" else after, "", measured)
+    between = f"between {round(measured.low * 100)} and {round(measured.high * 100)}"
+    return Headline(before, of_hundred(measured.value), after, between, measured)
 
 
 def measured_on(evaluation: Evaluation) -> str:
     """On what it was measured, in a sentence."""
     if evaluation.kind == "cross-validated":
         return (
-            f"Estimated by cross-validation on {images(evaluation.count)}: each was answered by a model that was fitted "
-            "without it. The model itself was fitted on all of them."
+            f"Estimated by cross-validation on {images(evaluation.count)}: each was answered by a model that was "
+            "fitted without it. The model itself was fitted on all of them."
         )
     return f"Measured on {images(evaluation.count)} that the model has not seen."
 
@@ -153,7 +163,8 @@ def _confused(evaluation: Evaluation) -> str:
         return ""
     counts = {one.name: one.count for one in evaluation.per_class}
     worst = pairs[0]
-    return f"Most often confused: {worst.count} of {images(counts[worst.truth])} of “{worst.truth}” are taken for “{worst.predicted}”."
+    taken = f"{worst.count} of {images(counts[worst.truth])} of “{worst.truth}”"
+    return f"Most often confused: {taken} are taken for “{worst.predicted}”."
 
 
 def _weakest(evaluation: Evaluation) -> str:
@@ -174,6 +185,8 @@ def confidence_words(evaluation: Evaluation) -> str:
         return ""
     if error.value <= perfect.high:
         return "Its confidence can be taken at its word, as far as so many images can tell."
+    if all(in_band(one) for one in evaluation.reliability):
+        return "Its confidence may be off; with so few images that cannot be told yet."
     gap = sum(one.right.count * (one.confidence - (one.right.value or 0.0)) for one in evaluation.reliability)
     return f"It is {'surer' if gap > 0 else 'less sure'} than it should be: do not take its confidence at its word."
 

@@ -1,0 +1,178 @@
+"""From a dataset to what a head is fitted on: readable, labelled images with features, targets, a test part and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beholder.data import (
+    ContentCache,
+    Dataset,
+    Facts,
+    Fingerprints,
+    Sample,
+    folds,
+    group,
+    groups_per_class,
+    require_trainable,
+    take_test,
+)
+from beholder.data.writing import Progress
+from beholder.errors import ImageError, ImpossibleSplit, InvalidClasses
+from beholder.train.features import Backbone, Vector
+from beholder.train.layers import LAST
+from beholder.train.recipe import Recipe
+
+TEST_MINIMUM = 20
+"""Images that each class must keep in the test part for there to be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a head is fitted on.
+
+    Attributes:
+        dataset: labelled, readable samples with digests; strangers apart.
+        layers: for each layer, float32 `(n, d)`, in the order of the samples.
+        targets: bool `(n, k)`, which class applies to which image.
+        groups: `(n,)`, equal for images that show the same.
+        tested: bool `(n,)`, the test part; none where classes are too small and no split was given.
+        folds: `(n,)`, the fold of each image that is fitted on; -1 for one that is never left out, and in the test part.
+        strangers: for each layer, float32 `(m, d)`, of images of nothing known.
+        facts: of every image, by content digest.
+        failures: why an image cannot be read, by its name.
+        given_split: whether the test part is the owner's.
+    """
+
+    dataset: Dataset
+    layers: Mapping[str, Vector]
+    targets: NDArray[np.bool_]
+    groups: NDArray[np.intp]
+    tested: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+    strangers: Mapping[str, Vector]
+    facts: Mapping[str, Facts]
+    failures: Mapping[str, ImageError]
+    given_split: bool
+
+    @property
+    def fitted(self) -> NDArray[np.bool_]:
+        """Bool `(n,)`: what the head is fitted on, all but the test part."""
+        return ~self.tested
+
+    @property
+    def embeddings(self) -> Vector:
+        """The backbone's embedding, float32 `(n, d)`."""
+        return self.layers[LAST]
+
+
+def gather(
+    dataset: Dataset, backbone: Backbone, recipe: Recipe, contents: ContentCache, progress: Progress | None = None
+) -> Material:
+    """See every image once, and decide what is fitted on and what is tested on.
+
+    Args:
+        dataset: its samples have digests.
+        backbone: sees the images.
+        recipe: says how much to test on, and how many folds.
+        contents: keeps what was seen.
+        progress: told how many images are done.
+
+    Raises:
+        InvalidClasses: no image is labelled, or readable images are left of one class only.
+    """
+    require_trainable(dataset)
+    seen = backbone.see(dataset.everything(), contents, progress=progress)
+    failures = {sample.name: seen.failures[key] for sample, key in _keyed(dataset.everything()) if key in seen.failures}
+    readable = dataset.labelled().regathered(sample for sample, key in _keyed(_labelled(dataset)) if key in seen.vectors)
+    if len(readable.classes) < 2:
+        raise InvalidClasses(f"{dataset.source}: images of at least two classes must be readable, found one class")
+    samples = readable.samples
+    column = {name: index for index, name in enumerate(readable.classes)}
+    targets = np.zeros((len(samples), len(column)), np.bool_)
+    for row, sample in enumerate(samples):
+        targets[row, [column[label] for label in sample.labels]] = True
+    layers = backbone.split(_stack(samples, seen.vectors, backbone))
+    groups = _groups(samples, seen.facts, layers[LAST])
+    tested, given = _tested(samples, groups, recipe)
+    return Material(
+        dataset=readable,
+        layers=layers,
+        targets=targets,
+        groups=groups,
+        tested=tested,
+        folds=_folds(samples, groups, tested, recipe),
+        strangers=backbone.split(_stack(readable.strangers, seen.vectors, backbone)),
+        facts=seen.facts,
+        failures=failures,
+        given_split=given,
+    )
+
+
+def _labelled(dataset: Dataset) -> Sequence[Sample]:
+    return dataset.labelled().everything()
+
+
+def _keyed(samples: Sequence[Sample]) -> list[tuple[Sample, str]]:
+    return [(sample, sample.digest or "") for sample in samples]
+
+
+def _stack(samples: Sequence[Sample], vectors: Mapping[str, Vector], backbone: Backbone) -> Vector:
+    width = sum(layer.width for layer in backbone.layers)
+    stacked = np.empty((len(samples), width), np.float32)
+    for row, sample in enumerate(samples):
+        stacked[row] = vectors[sample.digest or ""]
+    return stacked
+
+
+def _groups(samples: Sequence[Sample], facts: Mapping[str, Facts], embeddings: Vector) -> NDArray[np.intp]:
+    known = [facts[sample.digest or ""] for sample in samples]
+    units = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    return group(
+        Fingerprints(
+            [sample.digest or "" for sample in samples],
+            [fact.hash for fact in known],
+            [fact.hash_mirrored for fact in known],
+            units,
+        )
+    )
+
+
+def _tested(samples: Sequence[Sample], groups: NDArray[np.intp], recipe: Recipe) -> tuple[NDArray[np.bool_], bool]:
+    """The test part: the owner's, or one that keeps groups together; and whether it is the owner's."""
+    given = np.array([sample.split == "test" for sample in samples])
+    if given.any() and not given.all():
+        return given, True
+    tested = np.zeros(len(samples), np.bool_)
+    if recipe.test_share > 0:
+        labels = [sample.labels for sample in samples]
+        chosen = take_test(
+            labels, groups, share=recipe.test_share, seed=recipe.seed, minimum_per_class=TEST_MINIMUM
+        )
+        if chosen is not None:
+            tested[chosen] = True
+    return tested, False
+
+
+def _folds(
+    samples: Sequence[Sample], groups: NDArray[np.intp], tested: NDArray[np.bool_], recipe: Recipe
+) -> NDArray[np.int64]:
+    """The fold of each image outside the test part; a class that one group holds alone is never left out."""
+    part_of = np.full(len(samples), -1, np.int64)
+    rows = np.flatnonzero(~tested)
+    labels = [samples[row].labels for row in rows]
+    counts = groups_per_class(labels, groups[rows])
+    usable = [index for index, names in enumerate(labels) if all(counts[name] >= 2 for name in names)]
+    if not usable:
+        return part_of
+    rows, labels = rows[usable], [labels[index] for index in usable]
+    for count in range(min(recipe.folds, len(np.unique(groups[rows]))), 1, -1):
+        try:
+            part_of[rows] = folds(labels, groups[rows], count, seed=recipe.seed)
+        except ImpossibleSplit:
+            continue
+        break
+    return part_of
