@@ -83,7 +83,7 @@ def main() -> int:
         figures += _figures(raced, "12 megapixels", _LARGE_BOUNDS)
     notes.append(f"medians of {args.rounds} rounds (least–greatest); a ratio is taken within each round")
     notes.append(
-        "a peer is compared as it comes (its first setting listed) and at its fastest; MB: without its workers"
+        "a peer is compared as it comes (the first setting listed) and at its fastest; MB: without its workers"
     )
     return report(args, "Folder of photographs to five labels each", notes, figures)
 

@@ -2,9 +2,9 @@
 
     python scripts/run_readme.py README.md
 
-Blocks marked `sh` and `python` are run with the environment of this interpreter; `pip install` lines are checked to name
-this project and then skipped, because it is installed already. The folder `photos/` holds pictures that scikit-image
-installs. A block that fails ends the run with status 1.
+Blocks marked `sh` and `python` are run with the environment of this interpreter; `pip install` lines are checked to
+name this project and then skipped, because it is installed already. The folder `photos/` holds pictures that
+scikit-image installs. A block that fails ends the run with status 1.
 """
 
 from __future__ import annotations

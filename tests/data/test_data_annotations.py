@@ -141,7 +141,10 @@ def test_paths_that_are_absolute_or_of_windows(tmp_path):
     image(tmp_path / "sub" / "a.png")
     other = image(tmp_path / "other" / "b.png")
     (tmp_path / "sub" / "labels.csv").write_text(f"path,label\n{other},dog\n..\\sub\\a.png,cat\n")
-    assert said(read(tmp_path / "sub" / "labels.csv")) == {other.as_posix(): (("dog",), None), "a.png": (("cat",), None)}
+    assert said(read(tmp_path / "sub" / "labels.csv")) == {
+        other.as_posix(): (("dog",), None),
+        "a.png": (("cat",), None),
+    }
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,10 @@ def test_paths_that_are_absolute_or_of_windows(tmp_path):
         ('path,label\na.png,cat\nb.png,"dog\n', "not a table: unexpected end of data"),
         ("path,label\na.png,cat\n,dog\n", "line 3: must name an image, found an empty cell"),
         ("path,label,split\na.png,cat,holdout\n", "line 2: a split must be train, validation or test, found 'holdout'"),
-        ("path,label\na.png,cat\nb.png,dog\na.png,dog\n", "line 4: a.png is 'dog' here, but 'cat' on line 2; remove one"),
+        (
+            "path,label\na.png,cat\nb.png,dog\na.png,dog\n",
+            "line 4: a.png is 'dog' here, but 'cat' on line 2; remove one",
+        ),
         ("path,label,split\na.png,cat,train\na.png,cat,test\n", "line 3: a.png must be in one split"),
         ("path,cat,dog\na.png,1,\nb.png,0,1\n", "line 2: must have 0 or 1 for every class, found an empty cell"),
     ],
@@ -229,7 +235,11 @@ def test_coco(tmp_path):
 
 def test_coco_with_several_labels(tmp_path):
     images = [*IMAGES, {"id": 9, "file_name": "c.png"}, {"id": 10, "file_name": "no.png"}]
-    annotations = [{"image_id": 7, "category_id": 1}, {"image_id": 7, "category_id": 4}, {"image_id": 8, "category_id": 4}]
+    annotations = [
+        {"image_id": 7, "category_id": 1},
+        {"image_id": 7, "category_id": 4},
+        {"image_id": 8, "category_id": 4},
+    ]
     dataset = read(coco(tmp_path, images, annotations, CATEGORIES))
     assert dataset.multi_label
     assert by_name(dataset, "a.png").labels == ("cat", "dog")
@@ -257,11 +267,23 @@ def test_coco_beside_its_images(tmp_path):
         ('{"images": []}', "must have a list of categories as COCO files with labels do, found none"),
         ('{"images": 3, "annotations": [], "categories": []}', "must have a list of images"),
         ('{"images": [], "annotations": [], "categories": []}', "must list images, found none"),
-        ('{"images": [{"id": "x", "file_name": "a.png"}], "annotations": [], "categories": []}', "images[0].id: must be"),
+        (
+            '{"images": [{"id": "x", "file_name": "a.png"}], "annotations": [], "categories": []}',
+            "images[0].id: must be",
+        ),
         ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "images[0].file_name: must be text"),
-        ('{"images": [], "annotations": [{"image_id": 3, "category_id": 1}], "categories": []}', "annotations[0].image_id"),
-        ('{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}', "1 twice"),
-        ('{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "a"}]}', "'a' twice"),
+        (
+            '{"images": [], "annotations": [{"image_id": 3, "category_id": 1}], "categories": []}',
+            "annotations[0].image_id",
+        ),
+        (
+            '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
+            "1 twice",
+        ),
+        (
+            '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "a"}]}',
+            "'a' twice",
+        ),
     ],
 )
 def test_coco_that_is_wrong(tmp_path, content, problem):
@@ -325,13 +347,15 @@ def datasets(draw: st.DrawFn, folder: Path, several: bool) -> Dataset:
 
 
 def comparable(dataset: Dataset) -> dict[str, tuple]:
-    metadata = {sample.name: {key: value for key, value in sample.metadata.items() if value} for sample in dataset.everything()}
+    metadata = {
+        sample.name: {key: value for key, value in sample.metadata.items() if value} for sample in dataset.everything()
+    }
     return {name: (*found, metadata[name]) for name, found in said(dataset).items()}
 
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("format", ["csv", "coco"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(data=st.data())
 def test_written_annotations_read_the_same(tmp_path, format, several, data):
     for number in range(6):
@@ -347,17 +371,11 @@ def test_written_annotations_read_the_same(tmp_path, format, several, data):
         return
     write(dataset, out, format=format)
     again = read(out, similar_labels="keep")
-    if format == "csv":  # columns that would be taken for something else get another name
-        renamed = {"label": "label_", "split": "split_"}
-        dataset = dataset.regathered(
-            Sample(s.path, s.name, s.said, s.split, {renamed.get(k, k): v for k, v in s.metadata.items()})
-            for s in dataset.everything()
-        )
-    if format == "coco":  # the split of an image is a field of its own there
-        dataset = dataset.regathered(
-            Sample(s.path, s.name, s.said, s.split, {k: v for k, v in s.metadata.items() if k != "split"})
-            for s in dataset.everything()
-        )
+    renamed = {"label": "label_", "split": "split_"} if format == "csv" else {"split": "split_"}
+    dataset = dataset.regathered(  # metadata that would be taken for something else gets another name
+        Sample(s.path, s.name, s.said, s.split, {renamed.get(key, key): value for key, value in s.metadata.items()})
+        for s in dataset.everything()
+    )
     assert comparable(again) == comparable(dataset)
     assert again.classes == dataset.classes
 
@@ -402,7 +420,12 @@ REAL = {
 def test_real_sets(test_images, name):
     format, several, samples, classes, options = REAL[name]
     dataset = read(test_images / name, **options)
-    assert (dataset.format, dataset.multi_label, len(dataset), len(dataset.classes)) == (format, several, samples, classes)
+    assert (dataset.format, dataset.multi_label, len(dataset), len(dataset.classes)) == (
+        format,
+        several,
+        samples,
+        classes,
+    )
 
 
 def test_real_set_says_the_same_in_two_formats(test_images):

@@ -193,7 +193,8 @@ def _about(card: ModelCard) -> str:
     facts = list(card.provenance.notes)
     if card.sure_from is not None:
         facts.append(
-            f"Below a confidence of {card.sure_from:.0%} the page gives a group, such as cat or vehicle, in place of the exact label."
+            f"Below a confidence of {card.sure_from:.0%} the page gives a group, such as cat or vehicle, "
+            "in place of the exact label."
         )
     facts += [
         f"{measure.metric} {measure.value:.1%} on {measure.dataset}, {measure.origin} by {measure.by}."

@@ -55,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make a model file; see the module."""
-    from beholder.zoo.importing.foreign import read_foreign
     from beholder.zoo.importing import import_model
+    from beholder.zoo.importing.foreign import read_foreign
     from beholder.zoo.importing.labels import read_labels
 
     source = Path(args.file)

@@ -1,4 +1,4 @@
-"""What a head's scores mean: calibration, thresholds, prediction sets and the unknown rule, all from out-of-fold scores.
+"""What a head's scores mean: calibration, thresholds, prediction sets, the unknown rule; from out-of-fold scores.
 
 Nothing here sees the scores that a head gives to images it was fitted on: those are too good.
 """
@@ -33,8 +33,8 @@ def fit_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
         scores: out-of-fold `(n, k)`.
         truth: true class of each image, `(n,)`.
 
-    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2; by golden section on its logarithm,
-    in which the loss has one minimum.
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2; by golden section on its
+    logarithm, in which the loss has one minimum.
     """
     low, high = _LOG_TEMPERATURES
     ratio = (np.sqrt(5) - 1) / 2
@@ -60,8 +60,8 @@ def fit_slopes(scores: Floats, truth: NDArray[np.bool_]) -> tuple[Floats, Floats
         scores: out-of-fold `(n, k)`.
         truth: `(n, k)`, whether each label holds.
 
-    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with the targets drawn in as there, by Newton's
-    method (Lin, Lin and Weng, Machine Learning 68, 2007).
+    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with the targets drawn in as there, by
+    Newton's method (Lin, Lin and Weng, Machine Learning 68, 2007).
     """
     slopes, shifts = np.empty(scores.shape[1]), np.empty(scores.shape[1])
     for label in range(scores.shape[1]):
@@ -106,7 +106,7 @@ def tune_thresholds(
     Args:
         probabilities: out-of-fold `(n, k)`.
         truth: `(n, k)`.
-        aim: the best F1; or the lowest threshold that has the wanted precision; or the highest that has the wanted recall.
+        aim: the best F1; the lowest threshold with the wanted precision; or the highest with the wanted recall.
         value: the precision or recall wanted.
     """
     thresholds = np.empty(probabilities.shape[1])
@@ -139,7 +139,8 @@ def set_threshold(true_probabilities: Floats, coverage: float) -> float:
     Returns:
         The `floor((1 - coverage) * (n + 1))`-th smallest; 0, which takes every label, where there are too few images.
 
-    Source: Sadinle, Lei and Wasserman, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels", JASA 114, 2019.
+    Source: Sadinle, Lei and Wasserman, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels", JASA 114,
+    2019.
     """
     rank = int(np.floor((1 - coverage) * (len(true_probabilities) + 1) + 1e-9))
     return float(np.sort(true_probabilities)[rank - 1]) if rank >= 1 else 0.0
@@ -172,7 +173,8 @@ def find_prototypes(embeddings: NDArray[np.float32], count: int, seed: int) -> N
         count: how many points, at most n.
         seed: of the first points, which are drawn far apart (k-means++).
 
-    Source: Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering", Machine Learning 42, 2001.
+    Source: Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering", Machine Learning
+    42, 2001.
     """
     units = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     if len(units) <= count:

@@ -1,9 +1,10 @@
 """A linear head on pooled features, fitted in closed form, with out-of-fold scores for everything that must be honest.
 
 Ridge regression on class indicators (Hoerl and Kennard, Technometrics 12, 1970; as a classifier: Rifkin et al., 2003).
-Scores for images left out fold by fold follow from the hat matrix without refitting: with residuals `e = (I - H) y`, those
-of a fold `F` left out together are `(I - H_FF)^-1 e_F` (Cook and Weisberg, "Residuals and Influence in Regression", 1982,
-section 2.2). So regularization, the choice of layers and calibration cost one eigendecomposition for each set of layers.
+Scores for images left out fold by fold follow from the hat matrix without refitting: with residuals `e = (I - H) y`,
+those of a fold `F` left out together are `(I - H_FF)^-1 e_F` (Cook and Weisberg, "Residuals and Influence in
+Regression", 1982, section 2.2). So regularization, the choice of layers and calibration cost one eigendecomposition for
+each set of layers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-PENALTIES: Final = tuple(10.0**exponent for exponent in np.arange(-3.0, 2.01, 0.5))
+PENALTIES: Final = tuple(10.0**exponent for exponent in np.arange(-2.0, 1.51, 0.5))
 """Candidates for the ridge penalty, as multiples of the mean eigenvalue of the Gram matrix."""
 
 UNCOMPARED_PENALTY: Final = 1.0
@@ -190,8 +191,9 @@ def _best_penalty(
     row_means = gram @ share
     centered = gram - row_means[:, None] - row_means[None, :] + share @ row_means
     weighted = centered * roots[:, None] * roots[None, :]
-    values, vectors = np.linalg.eigh(weighted)
-    values = np.maximum(values, 0.0)
+    # single precision is twice as fast, and its error far below the least penalty
+    values, vectors = np.linalg.eigh(weighted.astype(np.float32))
+    values = np.maximum(values, 0.0).astype(np.float64)
     mean_value = max(float(values.mean()), 1e-12)
     response = (targets - share @ targets) * roots[:, None]
     projected = vectors.T @ response
@@ -200,12 +202,14 @@ def _best_penalty(
         return _Choice(layers, UNCOMPARED_PENALTY, np.full_like(targets, np.nan), np.zeros(1))
     for penalty in PENALTIES:
         shrink = values / (values + penalty * mean_value)
-        residual = response - vectors @ (shrink[:, None] * projected)
+        residual = response - (vectors @ (shrink[:, None] * projected).astype(np.float32)).astype(np.float64)
         left_out = np.full_like(residual, np.nan)
         for fold in np.unique(folds[folds >= 0]):
             members = folds == fold
             part = vectors[members]
-            hat = (part * shrink) @ part.T + np.outer(roots[members], roots[members]) / (roots**2).sum()
+            hat = ((part * shrink.astype(np.float32)) @ part.T).astype(np.float64) + np.outer(
+                roots[members], roots[members]
+            ) / (roots**2).sum()
             left_out[members] = np.linalg.solve(np.eye(len(part)) - hat, residual[members])
         scores = targets - left_out / roots[:, None]
         losses = loss(scores[folds >= 0], rows[folds >= 0])

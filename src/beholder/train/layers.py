@@ -1,8 +1,8 @@
 """The layers of a backbone that a head can look at, as extra outputs of its graph.
 
-A network's early layers answer to textures and colors, its late ones to the things it was trained on. A head that may look
-at several of them, each averaged over the image, does better where the user's images differ from those of the training
-(measured: see benchmarks/README.md).
+A network's early layers answer to textures and colors, its late ones to the things it was trained on. A head that may
+look at several of them, each averaged over the image, does better where the user's images differ from those of the
+training.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a dataset to what a head is fitted on: readable, labelled images with features, targets, a test part and folds."""
+"""From a dataset to what a head is fitted on: readable images with features, targets, a test part and folds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Material:
         targets: bool `(n, k)`, which class applies to which image.
         groups: `(n,)`, equal for images that show the same.
         tested: bool `(n,)`, the test part; none where classes are too small and no split was given.
-        folds: `(n,)`, the fold of each image that is fitted on; -1 for one that is never left out, and in the test part.
+        folds: `(n,)`, the fold of each image that is fitted on; -1 for one that is never left out or is tested.
         strangers: for each layer, float32 `(m, d)`, of images of nothing known.
         facts: of every image, by content digest.
         failures: why an image cannot be read, by its name.
@@ -87,7 +87,9 @@ def gather(
     require_trainable(dataset)
     seen = backbone.see(dataset.everything(), contents, progress=progress)
     failures = {sample.name: seen.failures[key] for sample, key in _keyed(dataset.everything()) if key in seen.failures}
-    readable = dataset.labelled().regathered(sample for sample, key in _keyed(_labelled(dataset)) if key in seen.vectors)
+    readable = dataset.labelled().regathered(
+        sample for sample, key in _keyed(_labelled(dataset)) if key in seen.vectors
+    )
     if len(readable.classes) < 2:
         raise InvalidClasses(f"{dataset.source}: images of at least two classes must be readable, found one class")
     samples = readable.samples
@@ -149,9 +151,7 @@ def _tested(samples: Sequence[Sample], groups: NDArray[np.intp], recipe: Recipe)
     tested = np.zeros(len(samples), np.bool_)
     if recipe.test_share > 0:
         labels = [sample.labels for sample in samples]
-        chosen = take_test(
-            labels, groups, share=recipe.test_share, seed=recipe.seed, minimum_per_class=TEST_MINIMUM
-        )
+        chosen = take_test(labels, groups, share=recipe.test_share, seed=recipe.seed, minimum_per_class=TEST_MINIMUM)
         if chosen is not None:
             tested[chosen] = True
     return tested, False
@@ -163,7 +163,7 @@ def _folds(
     """The fold of each image outside the test part; a class that one group holds alone is never left out."""
     part_of = np.full(len(samples), -1, np.int64)
     rows = np.flatnonzero(~tested)
-    labels = [samples[row].labels for row in rows]
+    labels = [samples[int(row)].labels for row in rows]
     counts = groups_per_class(labels, groups[rows])
     usable = [index for index, names in enumerate(labels) if all(counts[name] >= 2 for name in names)]
     if not usable:

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ from beholder.train.recipe import Recipe
 
 COVERAGES: Final = (0.9, 0.95)
 UNBALANCED_FROM: Final = 3.0
-"""With `balance = "auto"`: how many times as large as the rarest class the commonest must be for classes to be weighted."""
+"""With `balance = "auto"`: classes are weighted where the commonest is over so many times as large as the rarest."""
 
 AGREEING_IMAGES: Final = 32
 TOLERANCE: Final = 1e-4
@@ -59,8 +59,8 @@ class Trained:
         evaluation: what was measured on images that the head has not seen.
         material: what it was made of.
         fit: the head.
-        out_of_fold: probabilities `(n, k)` of the images that were fitted on, each by a head that has not seen it; NaN in
-            rows where there is none.
+        out_of_fold: probabilities `(n, k)` of the images that were fitted on, each by a head that has not seen it; NaN
+            in rows where there is none.
         seconds: how long each part took.
     """
 
@@ -74,7 +74,12 @@ class Trained:
 
 
 def train_head(
-    dataset: Dataset, backbone: Backbone, recipe: Recipe, contents: ContentCache, name: str, report: Report | None = None
+    dataset: Dataset,
+    backbone: Backbone,
+    recipe: Recipe,
+    contents: ContentCache,
+    name: str,
+    report: Report | None = None,
 ) -> Trained:
     """Train a linear head on a backbone, and measure it.
 
@@ -283,9 +288,7 @@ def _left_out_familiarity(material: Material, recipe: Recipe) -> NDArray[np.floa
     return familiarity
 
 
-def _refuse_disagreement(
-    graph: bytes, card: ModelCard, material: Material, fit: Fit, confidence: Confidence
-) -> None:
+def _refuse_disagreement(graph: bytes, card: ModelCard, material: Material, fit: Fit, confidence: Confidence) -> None:
     """The file must answer as the head that was fitted does, through decoding, geometry and network."""
     order = np.random.default_rng(0).permutation(len(material.dataset.samples))[:AGREEING_IMAGES]
     chosen = [material.dataset.samples[row] for row in order]
@@ -298,7 +301,8 @@ def _refuse_disagreement(
         difference = float(np.abs(answer["probabilities"] - wanted).max())
         if difference > TOLERANCE:
             raise InvalidModel(
-                f"the exported file must answer as the trained head does; on {sample.name} they differ by {difference:.2g}"
+                f"the exported file must answer as the trained head does; on {sample.name} they differ by "
+                f"{difference:.2g}"
             )
 
 
@@ -326,7 +330,7 @@ def _evaluate(
     truth = material.targets[rows]
     samples = [material.dataset.samples[row] for row in rows]
     multi_label = material.dataset.multi_label
-    tensors = {"familiarity": familiarity, "logits": scores}
+    tensors: dict[str, NDArray[Any]] = {"familiarity": familiarity, "logits": scores}
     sets = {}
     if card.prediction_sets is not None and len(rows):
         for percent, coverage in ((90, 0.9), (95, 0.95)):
@@ -342,7 +346,7 @@ def _evaluate(
         columns=_columns(samples),
         strangers=_strangers(material, card, fit, confidence, prototypes, familiarity),
     )
-    left_out = [LeftOut(name, str(error.reason)) for name, error in material.failures.items()]
+    left_out = [LeftOut("could not be read", len(material.failures))] if material.failures else []
     return evaluate_predictions(
         said,
         model=card.name,
@@ -401,5 +405,3 @@ def _measures(evaluation: Evaluation) -> tuple[Measure, ...]:
         for name, estimate in evaluation.metrics.items()
         if estimate.value is not None
     )
-
-

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from beholder.data.formats.format import Claim, Format, Options, Writing
 from beholder.data.formats.locating import Locator, name_below
-from beholder.data.formats.writing_table import written_path
+from beholder.data.formats.writing_table import free_names, written_path
 from beholder.data.listing import counted, look, natural, some
 from beholder.data.sample import SPLIT_NAMES, Dataset, Sample, Split
 from beholder.errors import DatasetNotFound, InvalidAnnotations, UsageError
@@ -199,10 +199,13 @@ def _write(dataset: Dataset, out: Path, _: Writing) -> None:
     said = [sample.labels if several else sample.said for sample in samples]  # `_none` where nothing else would tell
     names = sorted({label for labels in said for label in labels}, key=natural)
     numbers = {name: number for number, name in enumerate(names, start=1)}
+    metadata = sorted({key for sample in samples for key in sample.metadata})
+    keys = dict(zip(metadata, free_names(metadata, _NOT_METADATA), strict=True))
     images = []
     annotations: list[dict[str, int]] = []
     for number, (sample, labels) in enumerate(zip(samples, said, strict=True), start=1):
-        entry = {**sample.metadata, "id": number, "file_name": written_path(sample, out)}
+        entry: dict[str, Any] = {keys[key]: value for key, value in sample.metadata.items()}
+        entry.update(id=number, file_name=written_path(sample, out))
         images.append({**entry, "split": sample.split} if sample.split else entry)
         annotations += [{"image_id": number, "category_id": numbers[label]} for label in labels]
     content = {

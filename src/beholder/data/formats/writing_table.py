@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +38,7 @@ def write_table(dataset: Dataset, out: Path, _: Writing) -> None:
     metadata = sorted({name for sample in samples for name in sample.metadata})
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter="\t" if out.suffix.lower() == ".tsv" else ",", lineterminator="\n")
-    writer.writerow(["path", label, *(["split"] if dataset.splits else []), *_free_names(metadata)])
+    writer.writerow(["path", label, *(["split"] if dataset.splits else []), *free_names(metadata, _RESERVED)])
     for sample in samples:
         splits = [sample.split or ""] if dataset.splits else []
         values = [sample.metadata.get(name, "") for name in metadata]
@@ -53,9 +53,9 @@ def written_path(sample: Sample, out: Path) -> str:
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
-def _free_names(metadata: Sequence[str]) -> list[str]:
-    """Names for the columns of metadata that are not taken for another kind of column."""
-    taken = set(_RESERVED)
+def free_names(metadata: Sequence[str], reserved: Iterable[str]) -> list[str]:
+    """Names for metadata that are not taken for something else."""
+    taken = set(reserved)
     names: list[str] = []
     for name in metadata:
         free = name.strip() or "column"
