@@ -201,7 +201,7 @@ def test_what_is_no_dataset(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotADataset, match="holds no images and no annotations; make a folder for each class"):
         read(tmp_path / "empty")
-    with pytest.raises(NotADataset, match="holds no images; found only 1 .txt"):
+    with pytest.raises(NotADataset, match=r"holds no images; found only 1 \.txt"):
         read(tree(tmp_path / "texts", "a.txt"), format="folder")
     with pytest.raises(NotADataset, match=r"but photos\.zip; unpack it"):
         read(tree(tmp_path / "packed", "photos.zip"))

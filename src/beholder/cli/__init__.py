@@ -34,6 +34,7 @@ class Verb(NamedTuple):
 
 VERBS: Final = {
     "predict": Verb("beholder.cli.predict", "say what is in images"),
+    "train": Verb("beholder.cli.train", "from a folder of images to a model with an honest report"),
     "info": Verb("beholder.cli.info", "show what a model file says about itself"),
     "zoo": Verb("beholder.cli.zoo", "list the models known by name"),
     "pull": Verb("beholder.cli.pull", "bring a model from a hub"),

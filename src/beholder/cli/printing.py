@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -126,6 +126,23 @@ def closing(card: ModelCard, done: int, failed: int, seconds: float, is_default:
         warn(
             f"answered by {card.name}, which knows {len(card.labels):,} kinds of things, not people, "
             "and always names one of them; more: beholder info " + card.name
+        )
+
+
+@contextmanager
+def steps(names: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
+    """Show long work step by step on a terminal; yields what is called with a step, how much is done, and of how much."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda step, done, total: bar.update(
+            task, description=names.get(step, step), completed=done, total=total or None
         )
 
 

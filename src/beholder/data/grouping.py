@@ -119,7 +119,7 @@ class _Nearness:
         import numpy as np
 
         hashes = [fingerprints.hashes[number] for number in distinct]
-        mirrored = [fingerprints.mirrored[number] for number in distinct]
+        mirrored = [fingerprints.mirrored[number] or fingerprints.hashes[number] for number in distinct]
         self._hashed = np.array([value is not None for value in hashes], bool)
         self._hashes = hash_bits([value or "0" for value in hashes])
         self._mirrored = hash_bits([value or "0" for value in mirrored])

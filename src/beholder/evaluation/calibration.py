@@ -52,7 +52,7 @@ def equal_mass_bins(confidences: NDArray[Any], right: Booleans, bins: int = BINS
     models", EMNLP 2015 (adaptive bins).
     """
     values = confidences.astype(np.float64)
-    edges = np.quantile(values, np.linspace(0, 1, bins + 1))
+    edges = np.percentile(values, np.linspace(0, 1, bins + 1) * 100)  # scikit-learn's rounding decides on borders
     _, of = np.unique(np.searchsorted(edges[1:-1], values), return_inverse=True)
     sizes = np.bincount(of).astype(np.float64)
     return Binned(of, sizes, np.bincount(of, values) / sizes, np.bincount(of, right.astype(np.float64)) / sizes)

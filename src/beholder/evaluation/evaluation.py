@@ -91,6 +91,12 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     schema: int = EVALUATION_SCHEMA_VERSION
 
+    def __post_init__(self) -> None:
+        known = set(self.classes)
+        strange = [pair for pair in self.confusion or () if not {pair.truth, pair.predicted} <= known]
+        if strange:
+            raise RecordError(f"confusion: must be of the classes, found {strange[0].truth} and {strange[0].predicted}")
+
     def __getattr__(self, name: str) -> Estimate:
         """A metric by its name."""
         if name != "metrics" and name in self.metrics:
@@ -119,7 +125,7 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, value: Any) -> Self:
-        """Make an evaluation of its JSON values.
+        """Make an evaluation of its JSON values; the `extras` that a report's twin has are passed over.
 
         Raises:
             UsageError: of another schema version, or not in the form of an evaluation; the text names the place.
@@ -133,10 +139,10 @@ class Evaluation:
             if not isinstance(metrics, dict):
                 raise RecordError("metrics: must be an object")
             measured = {name: from_json(Estimate, item, f"metrics.{name}") for name, item in metrics.items()}
-            rest = from_json(_REST, {name: item for name, item in value.items() if name != "metrics"})
+            rest = from_json(_REST, {name: item for name, item in value.items() if name not in ("metrics", "extras")})
+            return cls(metrics=measured, **{field.name: getattr(rest, field.name) for field in fields(rest)})
         except RecordError as error:
             raise UsageError(f"evaluation: {error}") from None
-        return cls(metrics=measured, **{field.name: getattr(rest, field.name) for field in fields(rest)})
 
 
 def _rest() -> type[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from beholder.errors import UsageError
 from beholder.evaluation.metrics import Probabilities, most_probable
 from beholder.evaluation.parts import StrangerKind
 from beholder.evaluation.resampling import Booleans, Integers
+
+_ROUNDING: Final = 1e-5
+"""So far a sum of float32 may exceed 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,8 +87,11 @@ class Predictions:
         if not self.classes or len(set(self.classes)) != len(self.classes):
             raise UsageError("classes must be at least one, with names that differ")
         _must_be_numbers(self.probabilities, "probabilities", shape)
-        if self.probabilities.size and not (self.probabilities.min() >= 0 and self.probabilities.max() <= 1):
-            raise UsageError("probabilities must lie between 0 and 1, found others")
+        least, most = self.probabilities.min(initial=0), self.probabilities.max(initial=0)
+        if least < -_ROUNDING or most > 1 + _ROUNDING:
+            raise UsageError(f"probabilities must lie between 0 and 1, found {least:g} to {most:g}")
+        if least < 0 or most > 1:
+            object.__setattr__(self, "probabilities", np.clip(self.probabilities, 0, 1))
         self._check_truth(shape)
         _must_be_flags(self.unanswered, "unanswered", shape[:1])
         for coverage, sets in self.sets.items():

@@ -40,7 +40,8 @@ def resampled(statistic: Statistic, count: int, *, seed: int, strata: Integers |
         cost: how many values the statistic looks at for each weight.
 
     Returns:
-        float64 `(resamples,)`, NaN where the statistic is undefined. A thousand, or fewer where there is very much to look at.
+        float64 `(resamples,)`, NaN where the statistic is undefined. A thousand, or fewer where there is very much to
+        look at.
     """
     resamples = int(np.clip(_WORK / max(1, count * cost), _FEWEST_RESAMPLES, RESAMPLES))
     parts = [statistic(weights) for weights in _weights(count, resamples, seed, strata)]

@@ -182,8 +182,7 @@ def find_prototypes(embeddings: NDArray[np.float32], count: int, seed: int) -> N
     centers = _spread_out(units, count, np.random.default_rng(seed))
     for _ in range(20):
         nearest = (units @ centers.T).argmax(axis=1)
-        sums = np.zeros_like(centers)
-        np.add.at(sums, nearest, units)
+        sums = np.stack([units[nearest == center].sum(axis=0) for center in range(count)])
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         moved = np.where(lengths > 1e-9, sums / np.maximum(lengths, 1e-12), centers).astype(np.float32)
         if np.allclose(moved, centers, atol=1e-6):

@@ -91,7 +91,8 @@ class Backbone:
             progress: told how many of the images that had to be opened are done.
         """
         by_digest = {sample.digest: sample for sample in reversed(samples) if sample.digest is not None}
-        opened = [sample for digest, sample in by_digest.items() if digest in self._unknown(contents, by_digest)]
+        unknown = {*contents.missing(self.kind, by_digest), *contents.missing(FACTS_KIND, by_digest)}
+        opened = [sample for digest, sample in by_digest.items() if digest in unknown]
         opened.sort(key=lambda sample: sample.name)
         failures: dict[str, ImageError] = {}
         with Reader(limits) as reader:
@@ -105,9 +106,6 @@ class Backbone:
         vectors = {key: np.frombuffer(value, "<f4") for key, value in contents.get(self.kind, by_digest).items()}
         facts = {key: Facts.from_bytes(value) for key, value in contents.get(FACTS_KIND, by_digest).items()}
         return Features(vectors, facts, failures)
-
-    def _unknown(self, contents: ContentCache, digests: Mapping[str, Sample]) -> set[str]:
-        return {*contents.missing(self.kind, digests), *contents.missing(FACTS_KIND, digests)}
 
     def _look(self, samples: Sequence[Sample], reader: Reader) -> Iterator[_Seen | ImageError]:
         inputs = (Input(sample.name, single(sample.path, reader.limits).load) for sample in samples)

@@ -60,3 +60,5 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
             raise ValueError("it ends too early")
         yield kind, data[at + 8 : at + 8 + size]
         at += 8 + size + (-size % 8 if kind != _COMPRESSED else 0)
+    if at < len(data):
+        raise ValueError("it ends too early")

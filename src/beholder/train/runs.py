@@ -1,0 +1,146 @@
+"""A run: one training with its recipe, what it measured, its report and the model it made, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+from beholder.data import ContentCache, Dataset, Sample, read
+from beholder.errors import ImageError, OutputExists
+from beholder.evaluation import Evaluation
+from beholder.evaluation.report import ReportExtras, write_report
+from beholder.files import data_dir, write_atomic
+from beholder.image import read as read_image
+from beholder.train.features import Backbone
+from beholder.train.recipe import Recipe
+from beholder.train.training import Report, Trained, train_head
+from beholder.zoo import find
+
+_THUMBNAIL_SIDE = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training that is done.
+
+    Attributes:
+        model: the model file.
+        folder: holds `recipe.toml`, `run.json`, `report.html`, `report.json` and a copy of the model file.
+        evaluation: what was measured on images that the model has not seen.
+        notes: lines for a person.
+    """
+
+    model: Path
+    folder: Path
+    evaluation: Evaluation
+    notes: tuple[str, ...]
+
+    @property
+    def report(self) -> Path:
+        """The page that a person reads."""
+        return self.folder / "report.html"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `train --json` ends with."""
+        metrics = {name: _estimate(value) for name, value in self.evaluation.metrics.items()}
+        return {"model": str(self.model), "run": str(self.folder), "metrics": metrics}
+
+
+def _estimate(estimate: Any) -> dict[str, Any]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "count": estimate.count}
+
+
+def train(
+    data: str | os.PathLike[str] | Dataset,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    recipe: Recipe | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> Run:
+    """Train a model on a folder of images, measure it, and write it as one file.
+
+    Args:
+        data: a dataset, or where it is: a folder with a folder for each class, a CSV or COCO file.
+        out: the model file; `./<folder>.onnx` when left out.
+        recipe: how; the usual way when left out.
+        overwrite: whether an existing model file may be replaced.
+        report: told what is going on.
+
+    Raises:
+        DataError: the data cannot be read, or there is nothing to tell apart.
+        OutputExists: the model file exists.
+        OutputFailed: it cannot be written.
+    """
+    recipe = recipe or Recipe()
+    dataset = data if isinstance(data, Dataset) else read(data)
+    name = Path(out).stem if out is not None else dataset.root.resolve().name
+    target = Path(out) if out is not None else Path(f"{name}.onnx")
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target}: exists already; choose another name or pass --force")
+    backbone = Backbone(find(recipe.backbone))
+    with ContentCache() as contents:
+        trained = train_head(dataset, backbone, recipe, contents, name, report)
+    folder = _new_folder(name)
+    _write_run(folder, trained, recipe)
+    with write_atomic(target, overwrite=overwrite) as stream:
+        stream.write(trained.model)
+    return Run(target, folder, trained.evaluation, trained.material.dataset.notes)
+
+
+def _new_folder(name: str) -> Path:
+    """A folder whose name sorts by time and cannot meet another."""
+    moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in name)[:60]
+    folder = data_dir() / "runs" / f"{moment}-{safe}-{secrets.token_hex(2)}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write_run(folder: Path, trained: Trained, recipe: Recipe) -> None:
+    facts = {
+        "name": trained.card.name,
+        "dataset": trained.evaluation.dataset,
+        "layers": list(trained.fit.layers),
+        "penalty": trained.fit.penalty,
+        "seconds": {part: round(seconds, 3) for part, seconds in trained.seconds.items()},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "python": platform.python_version(),
+    }
+    files = {
+        "recipe.toml": recipe.to_toml().encode(),
+        "run.json": json.dumps(facts, indent=1).encode(),
+        f"{trained.card.name}.onnx": trained.model,
+    }
+    for name, data in files.items():
+        with write_atomic(folder / name, overwrite=False) as stream:
+            stream.write(data)
+    write_report(trained.evaluation, folder, thumbnails_of(trained.material.dataset), ReportExtras(recipe=recipe.to_toml()))
+
+
+def thumbnails_of(dataset: Dataset) -> Callable[[str], bytes | None]:
+    """What gives a report the small JPEG of an image by its name; None for one that has gone."""
+    by_name: dict[str, Sample] = {sample.name: sample for sample in (*dataset.samples, *dataset.strangers)}
+
+    def thumbnail(name: str) -> bytes | None:
+        try:
+            image = read_image(by_name[name].path, needed_scale=lambda size: _THUMBNAIL_SIDE / max(size))
+        except (ImageError, KeyError):
+            return None
+        small = image.pil.copy()
+        small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), PIL.Image.Resampling.BICUBIC)
+        stream = BytesIO()
+        small.save(stream, "JPEG", quality=80)
+        return stream.getvalue()
+
+    return thumbnail
