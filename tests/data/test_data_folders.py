@@ -1,5 +1,6 @@
 """A folder per class: what is taken for what, and what is refused."""
 
+import errno
 import os
 import pickle
 from pathlib import Path
@@ -252,14 +253,38 @@ def test_files_of_the_same_name_are_kept_apart(tmp_path):
 def test_nothing_half_written(tmp_path):
     dataset = read(tree(tmp_path / "in", "cat/1.png", "dog/2.png"))
     (tmp_path / "in" / "dog" / "2.png").unlink()
-    with pytest.raises(OutputFailed, match="is gone; nothing was written"):
-        write(dataset, tmp_path / "out")
+    for link in (False, True):
+        with pytest.raises(OutputFailed, match=r"2\.png: cannot be read: No such file.*; nothing was written"):
+            write(dataset, tmp_path / "out", link=link)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
     (tmp_path / "out").mkdir()
     with pytest.raises(OutputExists):
         write(dataset, tmp_path / "out")
     with pytest.raises(OutputFailed, match="cannot be written"):
         write(dataset, tmp_path / "in" / "cat" / "1.png" / "out")
+
+
+def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    dataset = read(tree(tmp_path / "in", "cat/1.png", "dog/2.png"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("beholder.data.writing.shutil.copyfileobj", full)
+    with pytest.raises(OutputFailed, match="out: cannot be written: No space left on device"):
+        write(dataset, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_interrupted_writing_leaves_nothing(tmp_path):
+    dataset = read(tree(tmp_path / "in", "cat/1.png", "dog/2.png"))
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(dataset, tmp_path / "out", progress=interrupt)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
 
 
 def test_what_no_folder_can_hold(tmp_path):

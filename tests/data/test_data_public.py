@@ -16,8 +16,8 @@ import PIL.Image
 import pytest
 from made import said
 
-from beholder.data import PUBLIC_SETS, PublicSet, fetch, holds_idx, read, read_idx, unpack_idx
-from beholder.data.public import PublicFile, download
+from beholder.data import holds_idx, read, read_idx, unpack_idx
+from beholder.data.public import PUBLIC_SETS, PublicFile, PublicSet, download, fetch
 from beholder.data.public.matlab import read_matlab
 from beholder.errors import (
     DatasetNotFound,
@@ -149,6 +149,12 @@ def test_every_set_says_what_it_is():
         assert found.size == sum(file.size for file in found.files)
         for part in (found.license, found.not_represented, found.citation, *sizes):
             assert part in found.about()
+
+
+def test_documentation_lists_every_set():
+    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    for found in PUBLIC_SETS.values():
+        assert f"| `{found.name}` | {found.images:,} | {found.classes} | {found.size:,} |" in page
 
 
 def test_fetched_set_is_a_folder_per_class(server, tmp_path):

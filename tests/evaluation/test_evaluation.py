@@ -66,6 +66,11 @@ def test_one_label_by_hand():
     assert found.unanswered == found.strangers == found.set_sizes == found.slices == ()
 
 
+def test_among_five_classes_the_truth_is_always_among_the_first_five():
+    assert evaluated(one_label(tuple("abcde"), each=2)).top5.value is None
+    assert evaluated(one_label(tuple("abcdef"), each=2)).top5.value is not None
+
+
 def test_what_was_not_given_is_not_measured():
     found = evaluated(by_hand())
     for name in SINGLE[-8:]:

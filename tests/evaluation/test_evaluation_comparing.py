@@ -1,6 +1,7 @@
 """Two models on the same images."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -117,6 +118,8 @@ def test_several_labels_where_it_cannot_be_told():
     assert found.metric == "map"
     assert found.verdict == "cannot tell"
     assert found.more_images > 0
+    deviations = abs(found.difference.value) / (found.difference.half_width / 1.96)
+    assert found.p == pytest.approx(math.erfc(deviations / math.sqrt(2)), rel=0.35)  # were it normal
 
 
 def test_to_json():

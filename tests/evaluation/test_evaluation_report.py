@@ -22,6 +22,7 @@ EXTRAS = ReportExtras(
     recipe='method = "head"\nseed = 0\n',
     facts={"Measured": "2026-05-04"},
 )
+KINDS = ("sure", "likely", "maybe", "not")
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -264,6 +265,13 @@ def test_the_headline_counts_images_where_there_are_few_and_hundredths_where_the
     first, second = headlines(evaluated(several_labels()))
     assert str(first).startswith("Of the labels it gives, ")
     assert " are found (between " in str(second)
+
+
+def test_a_hundred_squares_show_the_headline():
+    found = evaluated(one_label(each=100))
+    squares = [html.count(f'<rect class="{kind}"') for html in [report_html(found)] for kind in KINDS]
+    low, value, high = (round(part * 100) for part in (found.top1.low, found.top1.value, found.top1.high))
+    assert squares == [low, value - low, high - value, 100 - high]
 
 
 def test_the_summary_says_when_it_cannot_tell_yet():

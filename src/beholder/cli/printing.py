@@ -131,7 +131,7 @@ def closing(card: ModelCard, done: int, failed: int, seconds: float, is_default:
 
 @contextmanager
 def steps(names: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
-    """Show long work step by step on a terminal; yields what is called with a step, how much is done, and of how much."""
+    """Show long work step by step on a terminal; yields what is told the step, the done and the whole."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

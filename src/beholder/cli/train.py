@@ -74,7 +74,9 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
 def _tell(done: Run, seconds: float) -> None:
     measured = done.evaluation
-    how = "test images, which it has not seen" if measured.kind == "test" else "images, each left out of training in turn"
+    how = (
+        "test images, which it has not seen" if measured.kind == "test" else "images, each left out of training in turn"
+    )
     if measured.multi_label:
         printing.say(f"mean average precision {_shown(measured.metrics.get('map'))} on {measured.count:,} {how}")
     else:

@@ -3,7 +3,8 @@
     dataset = beholder.data.read("photos/")
     dataset.classes, dataset.counts(), dataset.notes
 
-Datasets are only ever read in place; what is learned, kept or corrected goes into the person's own folders.
+Datasets are only ever read in place; what is learned, kept or corrected goes into the person's own folders. Public
+sets by name are in `beholder.data.public`, which alone can use the network.
 """
 
 from beholder.data import corrections
@@ -17,7 +18,6 @@ from beholder.data.grouping import Fingerprints, group
 from beholder.data.looking import Looked, look_at
 from beholder.data.manifest import Difference, Entry, Manifest, diff, load_version, save_version, with_digests
 from beholder.data.near import near_hashes, near_vectors
-from beholder.data.public import PUBLIC_SETS, PublicSet, fetch
 from beholder.data.reading import read, require_trainable, write
 from beholder.data.sample import NONE, SPLITS, UNKNOWN, Dataset, Sample, Split
 from beholder.data.split import folds, groups_per_class, take_test
@@ -28,7 +28,6 @@ __all__ = [
     "FACTS_VERSION",
     "FORMATS",
     "NONE",
-    "PUBLIC_SETS",
     "SPLITS",
     "UNKNOWN",
     "Change",
@@ -42,7 +41,6 @@ __all__ = [
     "Fingerprints",
     "Looked",
     "Manifest",
-    "PublicSet",
     "Sample",
     "Split",
     "Statistics",
@@ -50,7 +48,6 @@ __all__ = [
     "corrections",
     "diff",
     "facts_of",
-    "fetch",
     "folds",
     "group",
     "groups_per_class",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,12 +33,12 @@ _MODEL_SUFFIXES: Final = (".onnx", ".pt", ".pth", ".safetensors", ".h5", ".keras
 
 
 def read(
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     format: str | None = None,
     pattern: str | None = None,
     label: str | None = None,
-    images: str | Path | None = None,
+    images: str | os.PathLike[str] | None = None,
     similar_labels: SimilarLabels = "refuse",
     corrections: bool = True,
     contents: ContentCache | None = None,
@@ -76,7 +77,7 @@ def read(
 
 def write(
     dataset: Dataset,
-    out: str | Path,
+    out: str | os.PathLike[str],
     *,
     format: str = "folder",
     link: bool = False,

@@ -126,15 +126,7 @@ class Dataset:
     ) -> Self:
         """Gather samples; those labelled `_unknown` become the strangers, those labelled `_none` negative.
 
-        Args:
-            samples: what was read.
-            root: as the attribute, like the others.
-            source: as the attribute.
-            format: as the attribute.
-            view: as the attribute.
-            multi_label: None to tell from the samples.
-            notes: as the attribute.
-            missing: as the attribute.
+        The arguments are as the attributes; without `multi_label` the samples tell.
         """
         known: list[Sample] = []
         strangers: list[Sample] = []

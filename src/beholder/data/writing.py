@@ -138,12 +138,15 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _put(sample: Sample, target: Path, link: bool) -> None:
-    if not sample.path.is_file():
-        raise OutputFailed(f"{sample.path}: is gone; nothing was written")
     if link:
         try:
             os.link(sample.path, target)
             return
         except OSError:
-            pass  # another disk, or a file system without hard links
-    shutil.copyfile(sample.path, target)
+            pass  # another disk, a file system without hard links, or a file that is gone
+    try:
+        source = open(sample.path, "rb")  # noqa: SIM115 - closed below; its errors are not those of the target
+    except OSError as error:
+        raise OutputFailed(f"{sample.path}: cannot be read: {error.strerror or error}; nothing was written") from None
+    with source, open(target, "xb") as copy:
+        shutil.copyfileobj(source, copy, 2**20)

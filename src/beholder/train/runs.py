@@ -125,7 +125,9 @@ def _write_run(folder: Path, trained: Trained, recipe: Recipe) -> None:
     for name, data in files.items():
         with write_atomic(folder / name, overwrite=False) as stream:
             stream.write(data)
-    write_report(trained.evaluation, folder, thumbnails_of(trained.material.dataset), ReportExtras(recipe=recipe.to_toml()))
+    write_report(
+        trained.evaluation, folder, thumbnails_of(trained.material.dataset), ReportExtras(recipe=recipe.to_toml())
+    )
 
 
 def thumbnails_of(dataset: Dataset) -> Callable[[str], bytes | None]:

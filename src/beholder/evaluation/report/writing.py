@@ -9,7 +9,6 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from beholder.errors import OutputExists
 from beholder.evaluation.evaluation import Evaluation
 from beholder.evaluation.report import classes, confidence, overview, pictures
 from beholder.evaluation.report.markup import text
@@ -76,12 +75,8 @@ def write_report(
     if page.suffix.lower() not in (".html", ".htm"):
         page = page / "report.html"
     twin = page.with_suffix(".json")
-    for path in (page, twin):
-        if path.exists() and not overwrite:
-            raise OutputExists(f"{path}: exists already; choose another name or pass --force")
-    content = report_html(evaluation, thumbnails, extras)
     with write_atomic(page, overwrite=overwrite) as page_stream, write_atomic(twin, overwrite=overwrite) as twin_stream:
-        page_stream.write(content.encode())
+        page_stream.write(report_html(evaluation, thumbnails, extras).encode())
         # Half a character, as in the name of a file that is not Unicode, becomes the escape that JSON has for it.
         values = json.dumps(report_dict(evaluation, extras), ensure_ascii=False, allow_nan=False, indent=1)
         twin_stream.write(values.encode(errors="backslashreplace"))
