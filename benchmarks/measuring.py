@@ -341,11 +341,10 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     peers = getattr(args, "peers_python", sys.executable)
     if not peers or not Path(peers).exists():
         parser.error(f"--peers-python must name the peers' interpreter (see README.md), found {peers}")
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))[: args.cores]
-        if len(cores) < args.cores:
-            parser.error(f"--cores: {args.cores} are needed, found {len(cores)}")
-        os.sched_setaffinity(0, cores)
+    cores = sorted(os.sched_getaffinity(0))[: args.cores]
+    if len(cores) < args.cores:
+        parser.error(f"--cores: {args.cores} are needed, found {len(cores)}")
+    os.sched_setaffinity(0, cores)
     return args
 
 
@@ -375,15 +374,12 @@ def disturbance(others: Spread) -> str:
 
 def machine() -> str:
     """The machine in a line."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (FileNotFoundError, StopIteration):
-        pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
-    return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}{load}"
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    model, cores = next(named, platform.machine()), len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = f"{platform.system()} {platform.release()}"
+    return f"{model}, {cores} cores, {memory:.0f} GB, {system}, Python {platform.python_version()}"
 
 
 def _progress(text: str) -> None:

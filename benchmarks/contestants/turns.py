@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 Answer = tuple[str, list[int]]
@@ -48,22 +48,32 @@ def _turn(work: Callable[[], Iterable[Answer]], answers: dict[str, list[int]] | 
 
 
 def _cpu_seconds() -> float:
-    """Of this process, and of its children that have ended."""
-    return sum(resource.getrusage(who)[0] + resource.getrusage(who)[1] for who in _WHOSE)
+    """Of this process, of its children that have ended, and of those that have not, such as waiting workers."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used) + sum(map(_cpu_seconds_of, _children()))
 
 
-_WHOSE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+def _children() -> Iterator[str]:
+    for thread in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{thread}/children", encoding="ascii") as children:
+            yield from children.read().split()
+
+
+def _cpu_seconds_of(process: str) -> float:
+    """User and system time, fields 14 and 15 of its status (man proc_pid_stat)."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_bytes() -> int:
     """The most memory that this process has had resident; without its children, in favor of those that have some.
 
-    Read from the system's status file where there is one: what `getrusage` says includes the parent's before `exec`.
+    Read from its status, because what `getrusage` says includes what its parent had before `exec`.
     """
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            (line,) = (line for line in status if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    except FileNotFoundError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    with open("/proc/self/status", encoding="ascii") as status:
+        (line,) = (line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024

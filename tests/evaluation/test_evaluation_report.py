@@ -250,7 +250,7 @@ def test_nothing_half_written_is_left(tmp_path):
     (tmp_path / "r.json").mkdir()
     with pytest.raises(OutputFailed, match="is a folder"):
         write_report(evaluated(), tmp_path / "r.html", overwrite=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "r.json"]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["file"]
 
 
 def test_the_headline_counts_images_where_there_are_few_and_hundredths_where_there_are_many():
@@ -279,6 +279,15 @@ def test_the_summary_says_when_it_cannot_tell_yet():
     assert "Cannot tell yet: the share is known to ±" in sentences
     assert "more test images would bring that to ±5" in sentences
     assert "Cannot tell" not in " ".join(summary(evaluated(one_label(each=400, skill=3.0))))
+
+
+def test_the_hardest_class_is_named_when_there_is_one():
+    truth, said = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 2, 2, 2])
+    sources = tuple("abcdef")
+    found = evaluated(one_label(each=2, sources=sources, probabilities=np.eye(3)[said], truth=truth))
+    assert "Hardest class: “grass”, 1 of its 2 images recognized." in summary(found)
+    found = evaluated(one_label(each=2, sources=sources, probabilities=np.eye(3)[truth], truth=truth))
+    assert summary(found)[1] == "Every image of every class is recognized."
 
 
 def test_cross_validated_is_named_as_such():

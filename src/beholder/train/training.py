@@ -326,7 +326,7 @@ def _evaluate(
         rows = np.flatnonzero(material.fitted)[inside]
         scores = fit.out_of_fold[inside]
         familiarity = _left_out_familiarity(material, recipe)[inside]
-    probabilities = confidence.probabilities(scores)
+    probabilities = np.round(confidence.probabilities(scores), 6)  # as answers have them
     truth = material.targets[rows]
     samples = [material.dataset.samples[row] for row in rows]
     multi_label = material.dataset.multi_label

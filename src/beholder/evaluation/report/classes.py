@@ -76,9 +76,8 @@ def _empty_classes(empty: Sequence[str]) -> str:
     if not empty:
         return ""
     names = ", ".join(name(one) for one in empty)
-    verb = "has" if len(empty) == 1 else "have"
-    said = f"{images(len(empty), 'class' if len(empty) == 1 else 'classe')} {verb} no images here: {NOT_MEASURED}"
-    return folded(said, f"<p>{names}</p>")
+    counted = "1 class has" if len(empty) == 1 else f"{len(empty):,} classes have"
+    return folded(f"{counted} no images here: {NOT_MEASURED}", f"<p>{names}</p>")
 
 
 def confusions(evaluation: Evaluation) -> str:

@@ -172,9 +172,10 @@ def _weakest(evaluation: Evaluation) -> str:
     perfect = [one for one in known if one.right == one.count]
     if len(known) > 2 and len(perfect) == len(known):
         return "Every image of every class is recognized."
-    weakest = min(known, key=lambda one: (one.recall.value or 0.0, -one.count), default=None)
-    if weakest is None or len(known) < 2 or weakest.right == weakest.count:
+    known.sort(key=lambda one: one.recall.value or 0.0)
+    if len(known) < 2 or known[0].recall.value == known[1].recall.value:
         return ""
+    weakest = known[0]
     return f"Hardest class: “{weakest.name}”, {weakest.right} of its {images(weakest.count)} recognized."
 
 
