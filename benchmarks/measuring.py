@@ -157,7 +157,9 @@ class Running:
     def _reply(self) -> dict[str, Any]:
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._contestant.name} has ended; it said:\n{self._log.read_text()[-3000:]}")
+            status = self._process.wait()
+            said = self._log.read_text()[-3000:]
+            raise SystemExit(f"{self._contestant.name} has ended with status {status}; it said:\n{said}")
         return json.loads(line)
 
     def __enter__(self) -> Self:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,11 +38,15 @@ def data_dir() -> Path:
 
 def digest(data: bytes | memoryview) -> str:
     """The content digest of some bytes: `sha256:` and 64 hexadecimal digits."""
+    import hashlib  # loads OpenSSL, which takes longer than reading a model card
+
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
     """The content digest of a file, read as a stream."""
+    import hashlib
+
     with open(path, "rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
@@ -69,7 +71,7 @@ def write_atomic(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[B
         raise OutputFailed(f"{target}: is a folder; name a file")
     if not overwrite and os.path.lexists(target):
         raise OutputExists(f"{target}: exists already; choose another name or pass --force")
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")  # 255 bytes at most
+    temporary = target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.part")  # 255 bytes at most
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as stream:

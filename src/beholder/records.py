@@ -8,7 +8,6 @@ names the place: `geometry.size_hw[1]: must be an integer, found "224"`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import types
@@ -28,6 +27,8 @@ class RecordError(ValueError):
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """A hint that suggests the known name nearest to a wrong one, or lists what is known when none is near."""
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 

@@ -19,7 +19,6 @@ from itertools import islice
 from typing import Any, Final, Literal
 
 from beholder.errors import EmptySource, ImageError, SourceNotFound, UnreadableImage, UsageError
-from beholder.image.archive import archive_inputs, begins_as_archive
 from beholder.image.decode import check_bytes
 from beholder.image.formats import (
     ARCHIVE_SUFFIXES,
@@ -173,6 +172,8 @@ def _expand_path(path: str, limits: Limits, every: int, note: Note) -> Iterator[
     elif kind == "folder":
         yield from _expand_folder(path, limits, note)
     elif kind == "archive":
+        from beholder.image.archive import archive_inputs
+
         yield from archive_inputs(path, path, limits, note)
     elif kind == "video":
         yield from video_frames(path, limits, every)
@@ -209,6 +210,8 @@ def _expand_stdin(limits: Limits, note: Note) -> Iterator[Input]:
     except ImageError as error:
         yield failing(error)
         return
+    from beholder.image.archive import archive_inputs, begins_as_archive
+
     if begins_as_archive(data[:262]):
         yield from archive_inputs(BytesIO(data), "-", limits, note)
     else:

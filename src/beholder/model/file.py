@@ -6,7 +6,6 @@ file is run it is inspected; see `inspection`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -83,6 +82,8 @@ def graph_digest(path: str | os.PathLike[str]) -> str:
 
 def graph_digest_of(buffer: wire.Buffer) -> str:
     """The graph digest of the bytes of a model file; see `graph_digest`."""
+    import hashlib
+
     hasher = hashlib.sha256()
     graphs = 0
     with explained(buffer):

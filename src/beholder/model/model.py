@@ -17,11 +17,10 @@ from beholder.image import Input, Isolation, Limits, Reader, expand
 from beholder.image.sources import single
 from beholder.model.card import ModelCard
 from beholder.model.decoding import (
-    DECODERS,
     Options,
     Place,
     Row,
-    embedding_of,
+    decoder_of,
     needed_outputs,
     used_outputs,
 )
@@ -182,9 +181,9 @@ class FileModel(Model):
         if embed:
             if self._card.embedding is None:
                 raise WrongTask(f"{self._card.name} gives no embedding; use a model whose card has one")
-            return _Job(self, self._reader, embedding_of, ("embedding",), options)
+            return _Job(self, self._reader, decoder_of("embed"), ("embedding",), options)
         wanted = used_outputs(self._card, self._runtime.outputs)
-        return _Job(self, self._reader, DECODERS[self._card.task], wanted, options)
+        return _Job(self, self._reader, decoder_of(self._card.task), wanted, options)
 
     def outputs_many(self, sources: Any, names: Sequence[str]) -> Iterator[Row | ImageFailure]:
         """The graph's own outputs for every image of the sources, in order: what evaluation measures.

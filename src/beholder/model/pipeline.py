@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, repeat
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from beholder.image import Input
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Out = TypeVar("Out")
 
@@ -41,6 +43,8 @@ def run_batches(
     if following is None:  # one small batch: no threads, so that a single image has no cost of its own
         yield from process(head)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     pending: deque[Future[list[Out]]] = deque()
     executor = ThreadPoolExecutor(threads, thread_name_prefix="beholder")
     try:

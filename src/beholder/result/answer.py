@@ -15,7 +15,7 @@ import numpy as np
 
 from beholder.errors import BeholderError, OutputFailed, UsageError
 from beholder.result import fields
-from beholder.result.drawing import Pixels, encode
+from beholder.result.fields import Pixels
 
 RESULT_SCHEMA_VERSION = 1
 """Of the JSON of results. Keys are only ever added within a version; readers ignore those they do not know."""
@@ -149,6 +149,7 @@ class Result(ABC):
             OutputFailed: the file cannot be written, or the format cannot hold an image of this size.
         """
         from beholder.files import write_atomic
+        from beholder.result.drawing import encode
 
         file_format = _FORMATS.get(splitext(fspath(path))[1].lower())
         if file_format is None:
@@ -179,6 +180,8 @@ class Result(ABC):
 
     def _repr_png_(self) -> bytes | None:
         """The drawing, for a notebook; none when the pixels cannot be had."""
+        from beholder.result.drawing import encode
+
         if self._pixels is None:
             return None
         try:

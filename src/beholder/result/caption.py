@@ -8,7 +8,8 @@ from typing import Any, ClassVar, final
 
 from beholder.result import fields
 from beholder.result.answer import Result
-from beholder.result.drawing import Pixels, draw_strip
+from beholder.result.drawing import draw_strip
+from beholder.result.fields import Pixels
 
 
 @final

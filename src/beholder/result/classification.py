@@ -10,8 +10,7 @@ from typing import Any, ClassVar, final
 from beholder.errors import UsageError
 from beholder.result import fields
 from beholder.result.answer import Result
-from beholder.result.drawing import Bar, Pixels, draw_bars
-from beholder.result.palette import BLUE, GRAY, ORANGE
+from beholder.result.fields import Pixels
 
 _NAMED = 3
 """Labels in the one-line summary."""
@@ -163,6 +162,9 @@ class Classification(Result):
 
     def _draw(self, pixels: Pixels) -> Pixels:
         """What the model stands by is blue: the accepted labels, or the group, or the best label."""
+        from beholder.result.drawing import Bar, draw_bars
+        from beholder.result.palette import BLUE, GRAY, ORANGE
+
         if self.accepted is not None:
             return self._draw_accepted(pixels, self.accepted)
         labels = [Bar(label.name, label.confidence, GRAY) for label in self.labels[:_DRAWN]]
@@ -173,6 +175,9 @@ class Classification(Result):
         return draw_bars(pixels, [Bar(self.label, self.confidence, BLUE), *labels[1:]])
 
     def _draw_accepted(self, pixels: Pixels, accepted: tuple[str, ...]) -> Pixels:
+        from beholder.result.drawing import Bar, draw_bars
+        from beholder.result.palette import BLUE, GRAY, ORANGE
+
         first = [label for label in self.labels if label.name in accepted and not self.unknown]
         others = [label for label in self.labels if label not in first]
         bars = [Bar(label.name, label.confidence, BLUE, key=BLUE) for label in first]

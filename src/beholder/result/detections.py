@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from beholder.errors import UsageError
 from beholder.result import fields
 from beholder.result.answer import Result
-from beholder.result.drawing import Pixels
+from beholder.result.fields import Pixels
 from beholder.result.mask import Mask
 from beholder.result.outlining import Outline, draw_outlines
 from beholder.result.palette import class_color

@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from beholder.result import fields
+from beholder.result.fields import Pixels
 from beholder.result.lettering import Lettering
 from beholder.result.palette import PANEL, WHITE, Color
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Pixels = NDArray[np.uint8]
-"""RGB uint8 `(height, width, 3)`."""
 
 _SMALLEST_TEXT = 8
 _PANEL_STRENGTH = 0.72

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from beholder.errors import UsageError
 from beholder.result import fields
 from beholder.result.answer import Result
-from beholder.result.drawing import Pixels
+from beholder.result.fields import Pixels
 
 
 @final

@@ -16,6 +16,9 @@ from beholder.errors import UsageError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+Pixels = NDArray[np.uint8]
+"""RGB uint8 `(height, width, 3)`."""
+
 _SIDES = ("height", "width")
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from beholder.result.drawing import Pixels, text_size, tint, to_image, to_pixels, write
+from beholder.result.drawing import text_size, tint, to_image, to_pixels, write
+from beholder.result.fields import Pixels
 from beholder.result.lettering import Lettering
 from beholder.result.mask import Mask
 from beholder.result.palette import BLACK, WHITE, Color, mix, text_color

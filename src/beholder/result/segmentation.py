@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from beholder.errors import UsageError
 from beholder.result import fields
 from beholder.result.answer import Result
-from beholder.result.drawing import Bar, Pixels, draw_bars
+from beholder.result.drawing import Bar, draw_bars
+from beholder.result.fields import Pixels
 from beholder.result.mask import Mask, masks_by_class
 from beholder.result.outlining import draw_classes
 from beholder.result.palette import GRAY, class_color
