@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 import beholder
 from beholder.image import Limits, expand
 from beholder.model import FileModel
-from measuring import Figure, arguments, parse, report, run_script
+from figures import Figure, arguments, parse, report
 from photographs import find_photographs, images_folder, large_jpegs, large_photographs
+from race import run_script
 
 LOGIT_BOUND = 1e-3
 

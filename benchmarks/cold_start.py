@@ -15,8 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from measuring import CONTESTANTS, OFFLINE, Figure, Spread, arguments, at_most, parse, report
+from figures import Figure, Spread, arguments, at_most, parse, report
 from photographs import images_folder, small_set, work_folder
+from race import CONTESTANTS, OFFLINE
 
 BOUND = 1.8
 HEAVY = ("numpy", "PIL", "onnxruntime")

@@ -13,21 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from measuring import (
-    Contestant,
-    Figure,
-    Race,
-    Spread,
-    arguments,
-    at_least,
-    at_most,
-    disturbance,
-    parse,
-    race,
-    report,
-    run_script,
-)
+from figures import Figure, Spread, arguments, at_least, at_most, parse, report
 from photographs import WorkingSet, digest, images_folder, large_set, small_set, work_folder
+from race import Contestant, Race, disturbance, race, run_script
 
 BEHOLDER = "Beholder"
 BEHOLDER_YOLO = "Beholder, Ultralytics' network"

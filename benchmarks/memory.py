@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 
-from measuring import Contestant, Figure, Spread, arguments, at_most, one_turn, parse, report
+from figures import Figure, Spread, arguments, at_most, parse, report
 from photographs import digest, images_folder, many_set, small_set, work_folder
+from race import Contestant, one_turn
 
 GROWTH_BOUND = 1.05
 

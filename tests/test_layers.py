@@ -32,7 +32,6 @@ OWNERS = {  # the rooms that may import a library at all, when they first need i
     "google": ("zoo",),
     "cv2": ("image", "cli.doctor"),
     "pillow_heif": ("image",),
-    "rich": ("cli",),
     "skimage": ("cli",),
     "torch": ("train.networks", "edge"),
     "ray": ("cluster",),
@@ -166,7 +165,7 @@ def test_importing_the_package_loads_no_other():
         ("import beholder.result", {"onnxruntime", "onnx", "beholder.image", "beholder.model"}),
         ("import beholder.model", {"onnxruntime", "onnx", "cv2", "multiprocessing"}),
         ("import beholder.zoo", {"onnxruntime", "onnx", "cv2", "http", "ssl", "multiprocessing"}),
-        ("import beholder.cli", {"numpy", "PIL", "onnxruntime", "onnx", "rich"}),
+        ("import beholder.cli", {"numpy", "PIL", "onnxruntime", "onnx"}),
     ],
 )
 def test_what_a_room_does_not_load(statement, unwanted):

@@ -55,8 +55,11 @@ def _cpu_seconds() -> float:
 
 def _children() -> Iterator[str]:
     for thread in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{thread}/children", encoding="ascii") as children:
-            yield from children.read().split()
+        try:
+            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as children:
+                yield from children.read().split()
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            continue
 
 
 def _cpu_seconds_of(process: str) -> float:

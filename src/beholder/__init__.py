@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from beholder.errors import BeholderError, ImageError, ModelError
+    from beholder.errors import BeholderError, ImageError, ModelError, UsageError
     from beholder.image import Image, Limits
     from beholder.model import FileModel, Model, ModelCard
     from beholder.result import (
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         Classification,
         Detections,
         Embedding,
+        Group,
         ImageFailure,
+        Label,
         Result,
         Segmentation,
         result_from_dict,
@@ -39,15 +41,18 @@ __all__ = [
     "Detections",
     "Embedding",
     "FileModel",
+    "Group",
     "Image",
     "ImageError",
     "ImageFailure",
+    "Label",
     "Limits",
     "Model",
     "ModelCard",
     "ModelError",
     "Result",
     "Segmentation",
+    "UsageError",
     "__version__",
     "load",
     "result_from_dict",
@@ -60,15 +65,18 @@ _HOMES = {
     "Detections": "beholder.result",
     "Embedding": "beholder.result",
     "FileModel": "beholder.model",
+    "Group": "beholder.result",
     "Image": "beholder.image",
     "ImageError": "beholder.errors",
     "ImageFailure": "beholder.result",
+    "Label": "beholder.result",
     "Limits": "beholder.image",
     "Model": "beholder.model",
     "ModelCard": "beholder.model",
     "ModelError": "beholder.errors",
     "Result": "beholder.result",
     "Segmentation": "beholder.result",
+    "UsageError": "beholder.errors",
     "load": "beholder.zoo",
     "result_from_dict": "beholder.result",
 }

@@ -12,7 +12,7 @@ import graphs
 from beholder.errors import SourceNotFound, UnreadableImage, UsageError, WrongTask
 from beholder.model import FileModel, Model, OnnxRuntime, load_file
 from beholder.model.file import card_of
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 from beholder.result import (
     Caption,
     Classification,

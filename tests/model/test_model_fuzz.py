@@ -101,7 +101,7 @@ sys.path[:0] = sys.argv[1:3]
 import numpy as np
 from test_model_fuzz import FILES, LOADED, mutated
 from beholder.errors import InvalidModel
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 
 pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 answers = 0

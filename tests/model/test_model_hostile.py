@@ -14,7 +14,7 @@ from beholder.errors import InvalidModel
 from beholder.model import inspection, load_file, wire
 from beholder.model.file import card_of, with_card
 from beholder.model.inspection import MAX_DEPTH, inspect
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 
 CARD = graphs.make_card("classify")
 

@@ -9,7 +9,7 @@ from beholder.errors import InvalidModel
 from beholder.model import EmbeddingSpace, FileModel, Geometry
 from beholder.model.card import UnknownRule
 from beholder.model.file import with_card
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 from numpy_runtime import NumpyRuntime, constant
 
 GEOMETRY = Geometry("squash", (4, 4))

@@ -8,7 +8,7 @@ import graphs
 from beholder.errors import ImageTooLarge, InvalidModel, UnreadableImage, WrongTask
 from beholder.image import Input, Limits
 from beholder.model import FileModel, Geometry, Model, load_file
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 from beholder.result import Classification, Embedding, ImageFailure, Label
 from numpy_runtime import NumpyRuntime, constant
 

@@ -5,7 +5,7 @@ import pytest
 
 import graphs
 from beholder.model import Calibration, Geometry
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 
 SIZE_HW = (90, 150)
 RED, BLUE = (50, 20, 80, 60), (90, 40, 105, 75)
@@ -137,12 +137,26 @@ def test_broad_groups():
     unsure = model("classify", label_groups=("warm", "cold", "cold"), sure_from=0.6)
     found = unsure.predict(picture)
     assert (found.label, found.confidence) == ("red", pytest.approx(0.566, abs=1e-3))
-    assert (found.group.name, found.group.confidence) == ("warm", found.confidence)  # the likelier one
+    assert (found.sure, found.group) == (False, None)  # no group reaches it either
     both = model("classify", label_groups=("color/warm", "color/warm", "color/cold"), sure_from=0.6).predict(picture)
     assert (both.group.name, both.group.confidence) == ("warm", pytest.approx(0.972, abs=1e-3))
-    assert unsure.predict(picture, threshold=0.5).group is None  # sure enough
+    assert both.sure is True
+    enough = unsure.predict(picture, threshold=0.5)
+    assert (enough.sure, enough.group) == (True, None)
     assert unsure.predict(graphs.photo((32, 48), "red")).group is None
     assert model("classify", label_groups=("warm", "cold", "cold")).predict(picture).group is None
+
+
+def test_many_small_chances_are_no_evidence_for_their_group():
+    from beholder.model.decoding import Options
+    from beholder.model.decoding.classify import _fall_back
+    from beholder.result import Label
+
+    labels = tuple(map(str, range(200)))
+    card = graphs.make_card("classify", labels=labels, label_groups=("animal",) * 150 + ("tool",) * 50, sure_from=0.5)
+    probabilities = np.full(200, 0.9 / 199, np.float32)
+    probabilities[199] = 0.1
+    assert _fall_back(probabilities, Label(199, "199", 0.1), card, Options()) == (False, None)
 
 
 def test_caption_and_embedding():
@@ -158,7 +172,7 @@ def test_what_was_not_measured_is_null(task):
     tiny = model(task)
     found = tiny.predict(graphs.photo((32, 48), "blue")).to_dict()
     if task == "classify":
-        assert (found["prediction_set"], found["unknown"], found["group"]) == (None, None, None)
+        assert (found["prediction_set"], found["unknown"], found["group"], found["sure"]) == (None,) * 4
         assert "accepted" not in found
     card = tiny.card.to_dict()
     assert (card["calibration"], card["thresholds"], card["sure_from"], card["evaluation"]) == (None, None, None, [])

@@ -126,6 +126,7 @@ def test_json_of_classification():
         ("prediction_set", None),
         ("unknown", None),
         ("group", None),
+        ("sure", None),
     ]
     more = dataclasses.replace(
         result, accepted=("tabby cat",), group=Group("animal", 0.97), unknown=False, frame=3, time_seconds=0.12

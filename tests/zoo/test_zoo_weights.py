@@ -14,7 +14,7 @@ import beholder.zoo.builtin as builtin
 from beholder.errors import DigestMismatch, InvalidModel, MissingPackage
 from beholder.files import digest
 from beholder.model import load_file
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 from beholder.zoo import find, load
 from beholder.zoo.builtin import build_efficientnet_lite0, imagenet_labels
 from beholder.zoo.builtin.efficientnet_lite import build_graph

@@ -1,7 +1,7 @@
 """The command `beholder`: one file per verb, loaded when it is used.
 
 Each verb's module has `add_arguments(parser)` and `run(args)`, which returns the exit status: 0 all done, 1 some inputs
-failed, 2 wrong usage or nothing could be done.
+failed, 2 wrong usage or nothing could be done, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from beholder import __version__
-from beholder.errors import BeholderError, one_line
+from beholder.cli import printing
+from beholder.cli.parsing import Parser
+from beholder.errors import BeholderError
 from beholder.records import nearest
 
 
@@ -53,48 +55,71 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     _prepare_process()
     try:
-        return _run([word for word in words if word != "--debug"])
+        status = _run([word for word in words if word != "--debug"])
+        printing.flush()
     except BeholderError as error:
         if debug:
             raise
+        _drop_unwritable_output()
         _complain(str(error))
         return _USAGE_STATUS
     except KeyboardInterrupt:
         _complain("interrupted")
         return _INTERRUPTED_STATUS
     except BrokenPipeError:  # the reader of our output has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritable_output()
         return 0
     except Exception as error:
         if debug:
             raise
         _complain(f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows")
         return _USAGE_STATUS
+    return status
 
 
 def _run(words: list[str]) -> int:
-    if words and not words[0].startswith("-") and words[0] not in VERBS:
-        _complain(f"{words[0]!r} is not a verb; {nearest(words[0], list(VERBS))}; see: beholder --help")
+    name = words[0] if words else ""
+    if name and not name.startswith("-") and name not in VERBS:
+        _complain(f"{name!r} is not a verb; {nearest(name, list(VERBS))}; see: beholder --help")
         return _USAGE_STATUS
-    parser = argparse.ArgumentParser(
-        prog="beholder",
-        description="Image recognition in one file: honest answers, offline.",
-        epilog="beholder VERB --help says more about a verb.",
+    try:
+        if name not in VERBS:
+            return _run_without_verb(words)
+        module = importlib.import_module(VERBS[name].module)
+        parser = Parser(f"beholder {name}", _sentence(VERBS[name].summary))
+        module.add_arguments(parser)
+        args = parser.parse_words(words[1:])
+    except SystemExit as done:  # help was printed, or wrong usage was told
+        return int(done.code or 0)
+    status: int = module.run(args)
+    return status
+
+
+def _run_without_verb(words: list[str]) -> int:
+    """Help or the version."""
+    parser = Parser(
+        "beholder",
+        "Image recognition in one file: honest answers, offline.",
+        "beholder VERB --help says more about a verb.",
     )
     parser.add_argument("--version", action="version", version=f"beholder {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs = parser.add_subparsers(metavar="VERB", parser_class=argparse.ArgumentParser)
     for name, verb in VERBS.items():
-        chosen = bool(words) and words[0] == name
-        verb_parser = verbs.add_parser(name, help=verb.summary, description=_sentence(verb.summary))
-        if chosen:
-            module = importlib.import_module(verb.module)
-            module.add_arguments(verb_parser)
-            verb_parser.set_defaults(run=module.run)
-    args = parser.parse_args(words)
-    status: int = args.run(args)
-    sys.stdout.flush()
-    return status
+        verbs.add_parser(name, help=verb.summary)
+    _, unknown = parser.parse_known_args(words)
+    if unknown:
+        parser.refuse(unknown)
+    parser.print_help()
+    return 0
+
+
+def _drop_unwritable_output() -> None:
+    """What is held back and cannot be written must not be tried again when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_process() -> None:
@@ -110,4 +135,4 @@ def _sentence(summary: str) -> str:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"beholder: {one_line(' '.join(text.split()))}\n")
+    printing.warn(f"beholder: {' '.join(text.split())}")

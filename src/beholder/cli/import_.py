@@ -26,8 +26,13 @@ _GRAY: Final = (114, 114, 114)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `import`."""
     parser.add_argument("file", metavar="FILE", help="ONNX file with its weights inside")
-    parser.add_argument("--out", metavar="FILE", help="model file to make (./NAME.onnx)")
-    parser.add_argument("--name", help="a short name for the card (that of FILE)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="model file to make (./NAME.onnx, with - for what is unusual in a file's name; "
+        "./NAME.beholder.onnx where that is FILE itself)",
+    )
+    parser.add_argument("--name", help="a short name for the card (that of FILE, without its suffix)")
     parser.add_argument("--task", choices=("classify", "embed"), default="classify", help="what it does (classify)")
     parser.add_argument("--labels", metavar="FILE", help="text file, a class name on each line, in their order")
     parser.add_argument("--force", action="store_true", help="replace an existing model file")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beholder.cli import printing
+from beholder.errors import OutputFailed
 
 if TYPE_CHECKING:
     from beholder.model import ModelCard
 
 _WIDTH = 100
 _INDENT = 14
+_METRICS = {"cosine": "cosine similarity", "euclidean": "euclidean distance", "dot": "dot product"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,16 +35,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show a card; see the module."""
+    with _model_file(args.model) as path:
+        return _tell(path, args)
+
+
+@contextmanager
+def _model_file(name: str) -> Iterator[Path]:
+    """The file of a model; a temporary one where a built-in model cannot be kept."""
+    from beholder.zoo import BUILTIN, find
+
+    try:
+        path = find(name)
+    except OutputFailed as error:
+        if name not in BUILTIN:
+            raise
+        printing.warn(f"{error}; {name} is made anew in a temporary file; set BEHOLDER_CACHE to a folder to keep it in")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.onnx"
+            path.write_bytes(BUILTIN[name].build())
+            yield path
+    else:
+        yield path
+
+
+def _tell(path: Path, args: argparse.Namespace) -> int:
     from beholder.files import file_digest
     from beholder.model import graph_digest, read_card
-    from beholder.zoo import find
 
-    path = find(args.model)
     card = read_card(path)
     if args.snippet:
         from beholder.model.snippet import snippet
 
-        printing.say(snippet(path, card, args.snippet).rstrip("\n"))
+        printing.say_lines(snippet(path, card, args.snippet).rstrip("\n"))
         return 0
     digests = {"file_digest": file_digest(path), "graph_digest": graph_digest(path)}
     if args.json:
@@ -51,14 +78,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(path: Path, card: ModelCard, digests: dict[str, str]) -> None:
     printing.say(f"{card.name}: {card.description or card.task}")
-    _line("file", f"{path} ({path.stat().st_size / 1e6:,.1f} MB)")
+    _line("file", f"{path} ({printing.shown_size(path.stat().st_size)})")
     _line("task", card.task + (", several labels per image" if card.multi_label else ""))
     if card.labels:
         shown = ", ".join(card.labels[:6]) + (", …" if len(card.labels) > 6 else "")
         _line("labels", f"{len(card.labels):,}: {shown}")
     _line("input", _geometry(card))
     if card.embedding is not None:
-        _line("embedding", f"{card.embedding.dim:,} values, compared by {card.embedding.metric} similarity")
+        _line("embedding", f"{card.embedding.dim:,} values, compared by {_METRICS[card.embedding.metric]}")
     if card.sure_from is not None:
         _line("sure from", f"{card.sure_from:.0%}; below it the answer is the narrowest group that is as sure")
     _line("calibrated", _calibration(card))
@@ -73,12 +100,12 @@ def _show(path: Path, card: ModelCard, digests: dict[str, str]) -> None:
     for note in origin.notes:
         _line("note", note)
     for name, digest in digests.items():
-        _line(name.replace("_digest", ""), digest)
+        _line(name.replace("_", " "), digest)
 
 
 def _line(name: str, text: str) -> None:
     indent = " " * (_INDENT + 2)
-    printing.say(textwrap.fill(f"  {name:<{_INDENT}}{text}", _WIDTH, subsequent_indent=indent, break_on_hyphens=False))
+    printing.say_lines(textwrap.fill(f"  {name:<{_INDENT}}{text}", _WIDTH, subsequent_indent=indent, break_on_hyphens=False))
 
 
 def _geometry(card: ModelCard) -> str:
@@ -95,4 +122,6 @@ def _geometry(card: ModelCard) -> str:
 def _calibration(card: ModelCard) -> str:
     if card.calibration is None:
         return "no; confidences are as trained"
-    return f"yes, on {card.calibration.count:,} images (temperature {card.calibration.temperature:.2f})"
+    temperature = card.calibration.temperature
+    how = "a slope and a shift for each label" if temperature is None else f"temperature {temperature:.2f}"
+    return f"yes, on {card.calibration.count:,} images ({how})"

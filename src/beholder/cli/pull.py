@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from beholder.cli import printing
 
 if TYPE_CHECKING:
     from beholder.model import ModelCard
-
-_CLEAR_LINE: Final = "\r\x1b[K"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +29,15 @@ def run(args: argparse.Namespace) -> int:
     path = None if args.force else find_pulled(args.name, revision=args.revision, file=args.file)
     fetched = path is None
     if path is None:
-        progress = _percentage(args.name)
+        line = printing.StatusLine()
+
+        def draw(done: int, total: int) -> None:
+            line.draw(f"{args.name}: {done / max(total, 1):4.0%} of {printing.shown_size(total)}")
+
         try:
-            path = pull(args.name, revision=args.revision, file=args.file, force=args.force, progress=progress)
+            path = pull(args.name, revision=args.revision, file=args.file, force=args.force, progress=draw)
         finally:
-            if progress is not None:
-                sys.stderr.write(_CLEAR_LINE)
+            line.make_room()
     if args.json:
         printing.say(printing.as_json({**made(path), "fetched": fetched}))
         return 0
@@ -63,21 +62,9 @@ def made(path: Path) -> dict[str, object]:
 def summary(path: Path, card: ModelCard) -> str:
     """What was made, in a few words."""
     knows = f"{len(card.labels):,} labels" if card.labels else f"{card.embedding.dim if card.embedding else 0:,} values"
-    return f"{card.task}, {knows}, {path.stat().st_size / 1e6:,.1f} MB, {path}"
+    return f"{card.task}, {knows}, {printing.shown_size(path.stat().st_size)}, {path}"
 
 
 def _license(card: ModelCard) -> str:
     return card.provenance.weights_license or "not stated, so ask its authors"
 
-
-def _percentage(name: str) -> Callable[[int, int], None] | None:
-    """What draws how far the download is, on a terminal; None where nobody looks."""
-    if not sys.stderr.isatty():
-        return None
-
-    def draw(done: int, total: int) -> None:
-        share = done / max(total, 1)
-        sys.stderr.write(f"{_CLEAR_LINE}{name}: {share:4.0%} of {total / 1e6:,.1f} MB")
-        sys.stderr.flush()
-
-    return draw

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from beholder.cli import printing
+
+if TYPE_CHECKING:
+    from beholder.model import ModelCard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,24 +18,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the models; see the module."""
-    from beholder.errors import InvalidModel
-    from beholder.zoo import available
+    from beholder.errors import InvalidModel, OutputFailed
+    from beholder.zoo import BUILTIN, available
 
-    damaged = 0
-    for name, card in available():
-        if isinstance(card, InvalidModel):
-            damaged += 1
-            printing.warn(f"{card}; fetch it again with: beholder pull --force")
-            continue
-        if args.json:
-            printing.say(printing.as_json({"name": name, "card": card.to_dict()}))
-            continue
-        what = f"{card.task}, {len(card.labels):,} labels" if card.labels else card.task
-        printing.say(f"{name}  ({what})")
-        printing.say(f"  {card.description or 'no description'}")
-        for measure in card.evaluation:
-            printing.say(f"  {measure.metric} {measure.value:.1%} on {measure.dataset}, {measure.origin}")
-        printing.say(f"  weights: {card.provenance.weights_license or 'licence not stated'}")
+    failed = 0
+    try:
+        for name, card in available():
+            if isinstance(card, InvalidModel):
+                failed += 1
+                printing.warn(f"{card}; fetch it again with: beholder pull {name.replace('~', '/')} --force")
+            elif args.json:
+                printing.say(printing.as_json({"name": name, "card": card.to_dict()}))
+            else:
+                _show(name, card)
+    except OutputFailed as error:
+        if "output" in str(error).split(":")[0]:
+            raise
+        failed += 1
+        for name in BUILTIN:
+            printing.say(printing.as_json({"name": name, "card": None}) if args.json else f"{name}  (built in)")
+        printing.warn(f"{error}; so it is made anew each time; set BEHOLDER_CACHE to a folder to keep it in")
     if not args.json:
         printing.warn("more of one: beholder info NAME; another from a hub: beholder pull ORG/NAME")
-    return 1 if damaged else 0
+    return 1 if failed else 0
+
+
+def _show(name: str, card: ModelCard) -> None:
+    what = f"{card.task}, {len(card.labels):,} labels" if card.labels else card.task
+    printing.say(f"{name}  ({what})")
+    printing.say(f"  {card.description or 'no description'}")
+    for measure in card.evaluation:
+        printing.say(f"  {measure.metric} {measure.value:.1%} on {measure.dataset}, {measure.origin}")
+    printing.say(f"  weights: {card.provenance.weights_license or 'licence not stated'}")

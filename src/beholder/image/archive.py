@@ -14,7 +14,7 @@ from typing import Self
 from beholder.errors import EmptySource, ImageError, ImageTooLarge, UnreadableImage
 from beholder.image.formats import IGNORED_FOLDERS, reason_of, suffix_names_image
 from beholder.image.input import Input, LeftOut, Note, failing, loaded, read_stream, refuse_by_name
-from beholder.image.limits import Limits
+from beholder.image.limits import Limits, raise_it
 
 Members = Iterator[tuple[str, Input | None]]
 """Names of members, each with its input, or None where the name is not that of an image."""
@@ -40,7 +40,8 @@ def archive_inputs(archive: str | BytesIO, name: str, limits: Limits, note: Note
         members = _zip_members if _is_zip(archive) else _tar_members
         for index, (member, found) in enumerate(members(archive, name, limits)):
             if index >= limits.max_members:
-                yield failing(ImageTooLarge(name, f"more than the {limits.max_members:,} members allowed"))
+                reason = f"more than the {limits.max_members:,} members allowed; {raise_it('max_members')}"
+                yield failing(ImageTooLarge(name, reason))
                 return
             if found is not None:
                 count += 1
@@ -133,7 +134,7 @@ def _tar_members(archive: str | BytesIO, name: str, limits: Limits) -> Members:
                 reason = "refused: a link or device, or a name that points outside the archive"
                 yield member, failing(UnreadableImage(full_name, reason))
             elif info.size > limits.max_bytes:  # passing over it would mean to decompress it
-                error = _too_large(full_name, info.size, limits, "; the archive was not read on")
+                error = _too_large(full_name, info.size, limits, " and the archive was not read on")
                 yield member, failing(error)
                 return
             elif not suffix_names_image(member):
@@ -147,12 +148,13 @@ def _tar_member(opened: tarfile.TarFile, info: tarfile.TarInfo, name: str) -> In
         refuse_by_name(name)
     except ImageError as error:
         return failing(error)
-    stream = opened.extractfile(info)
+    stream = opened.extractfile(info)  # kept while the input is, because nothing could read it again at its place
     return loaded(name, stream.read() if stream is not None else b"")
 
 
 def _too_large(name: str, size: int, limits: Limits, then: str = "") -> ImageTooLarge:
-    return ImageTooLarge(name, f"{size:,} bytes unpacked; at most {limits.max_bytes:,} are allowed{then}")
+    most = f"at most {limits.max_bytes:,} are allowed{then}; {raise_it('max_bytes')}"
+    return ImageTooLarge(name, f"{size:,} bytes unpacked; {most}")
 
 
 def _is_hidden(member: str) -> bool:

@@ -6,11 +6,14 @@ The header is checked before any pixel is allocated. Everything here runs in one
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from typing import Final, NamedTuple
 
@@ -18,9 +21,19 @@ import PIL.Image
 
 from beholder.errors import ImageError, ImageTimeout, ImageTooLarge, UnreadableImage, UnsupportedImage
 from beholder.image.color import to_rgb
-from beholder.image.formats import REFUSED_FORMATS, heif_plugin, is_heif, reason_of, webp_size, why_unreadable
-from beholder.image.limits import Limits
-from beholder.image.metadata import Metadata, orientation_of, read_metadata
+from beholder.image.formats import (
+    BOUNDED_FORMATS,
+    MODEL_FILE,
+    REFUSED_FORMATS,
+    heif_plugin,
+    is_heif,
+    likely_plugin,
+    reason_of,
+    webp_size,
+    why_unreadable,
+)
+from beholder.image.limits import Limits, raise_it
+from beholder.image.metadata import Metadata, metadata_reader, orientation_of
 from beholder.image.quiet import quiet_pillow
 
 NeededScale = Callable[[tuple[int, int]], float]
@@ -49,12 +62,13 @@ class Decoded(NamedTuple):
     Attributes:
         pil: mode RGB, upright; smaller than `size_hw` when decoded at a reduced scale.
         size_hw: height and width of the whole image, upright.
-        metadata: what the file says; without its size and digest, which the bytes alone tell.
+        metadata: tells what the file says, without its size and digest, which the bytes alone tell; of the formats
+            that are decoded in this process the tags are taken apart only when it is called.
     """
 
     pil: PIL.Image.Image
     size_hw: tuple[int, int]
-    metadata: Metadata
+    metadata: Callable[[], Metadata]
 
 
 class _TimeUp(Exception):
@@ -97,7 +111,7 @@ def open_image(data: bytes, source: str, limits: Limits) -> PIL.Image.Image:
     except PIL.Image.DecompressionBombError as error:
         raise _bomb(error, source, limits) from None
     except Exception as error:  # Pillow's readers raise nearly anything on damaged headers
-        raise UnreadableImage(source, f"not a readable image: {reason_of(error)}; copy the file again") from None
+        raise UnreadableImage(source, f"not a readable image: {_in_words(error)}") from None
     if image is None:
         raise _unidentified(data, source)
     check_pixels(*image.size, source, limits)
@@ -111,7 +125,9 @@ def check_bytes(size: int, source: str, limits: Limits) -> None:
         ImageTooLarge: more bytes than allowed.
     """
     if size > limits.max_bytes:
-        raise ImageTooLarge(source, f"{size:,} bytes; at most {limits.max_bytes:,} are allowed")
+        raise ImageTooLarge(
+            source, f"{size:,} bytes; at most {limits.max_bytes:,} are allowed; {raise_it('max_bytes')}"
+        )
 
 
 def check_pixels(width: int, height: int, source: str, limits: Limits) -> None:
@@ -121,9 +137,8 @@ def check_pixels(width: int, height: int, source: str, limits: Limits) -> None:
         ImageTooLarge: more pixels than allowed.
     """
     if width * height > limits.max_pixels:
-        raise ImageTooLarge(
-            source, f"{width:,} x {height:,} pixels; at most {limits.max_pixels:,} are allowed (see --max-pixels)"
-        )
+        most = f"at most {limits.max_pixels:,} are allowed; {raise_it('max_pixels')}"
+        raise ImageTooLarge(source, f"{width:,} x {height:,} pixels; {most}")
 
 
 def decode(data: bytes, source: str, limits: Limits, needed_scale: NeededScale | None) -> Decoded:
@@ -171,7 +186,10 @@ def _decode(image: PIL.Image.Image, needed_scale: NeededScale | None) -> Decoded
         width, height = image.size
     size_hw = (width, height) if orientation >= 5 else (height, width)
     stored_hw = (width, height) if turned >= 5 else (height, width)
-    return Decoded(pixels, size_hw, read_metadata(image, mode, stored_hw, max(orientation, turned)))
+    metadata = metadata_reader(image, mode, stored_hw, max(orientation, turned))
+    if image.format not in BOUNDED_FORMATS:  # their tags may be read from the file itself, which is let go of here
+        metadata = partial(replace, metadata())
+    return Decoded(pixels, size_hw, metadata)
 
 
 def _reduce(image: PIL.Image.Image, needed_scale: NeededScale) -> bool:
@@ -213,13 +231,14 @@ def _frame_kind(data: bytes) -> int | None:
 def _identify(stream: BytesIO, source: str) -> PIL.Image.Image | None:
     """As `PIL.Image.open`, but without its own limit on pixels, and never opening a format that is refused.
 
-    Nor does it miss a format while another thread is loading Pillow's plug-ins for the first time.
+    Loading all of Pillow's plug-ins takes long, and the first bytes nearly always name the one that is needed. Nor does it miss a format while another thread is loading Pillow's plug-ins for the first time.
     """
     head = stream.read(32)
     tried: set[str] = set()
-    for load_plugins in (PIL.Image.preinit, PIL.Image.init, lambda: _load_heif_plugin(head)):
+    steps = (partial(_load_likely_plugin, head), PIL.Image.preinit, PIL.Image.init, partial(_load_heif_plugin, head))
+    for load_plugins in steps:
         load_plugins()
-        for name in [name for name in PIL.Image.ID if name not in tried]:
+        for name in [name for name in PIL.Image.ID if name in PIL.Image.OPEN and name not in tried]:
             tried.add(name)
             factory, accepts = PIL.Image.OPEN[name]
             try:
@@ -235,6 +254,12 @@ def _identify(stream: BytesIO, source: str) -> PIL.Image.Image | None:
     return None
 
 
+def _load_likely_plugin(head: bytes) -> None:
+    name = likely_plugin(head)
+    if name is not None:
+        importlib.import_module(f"PIL.{name}ImagePlugin")  # waits where another thread is importing it
+
+
 def _load_heif_plugin(head: bytes) -> None:
     plugin = heif_plugin() if is_heif(head) else None
     if plugin is not None:
@@ -245,7 +270,17 @@ def _unidentified(data: bytes, source: str) -> ImageError:
     reason = why_unreadable(data[:1024])
     if reason.startswith("HEIC"):
         return UnsupportedImage(source, reason)
-    return UnreadableImage(source, f"not a readable image: {reason}")
+    return UnreadableImage(source, reason if reason == MODEL_FILE else f"not a readable image: {reason}")
+
+
+def _in_words(error: Exception) -> str:
+    """Why a header could not be read; where Pillow speaks to its own developers, in our words."""
+    reason = reason_of(error)
+    if "MAX_TEXT_" in reason:
+        return "its text would take more memory than allowed"
+    if reason == "could not create decoder object":
+        reason = "the WEBP data is damaged or cut short"
+    return f"{reason}; copy the file again"
 
 
 def _bomb(error: Exception, source: str, limits: Limits) -> ImageTooLarge:
@@ -253,11 +288,12 @@ def _bomb(error: Exception, source: str, limits: Limits) -> ImageTooLarge:
     claimed = re.search(r"\d+", str(error))
     found = f"{int(claimed[0]):,}" if claimed else "too many"
     most = min(limits.max_pixels, 2 * (PIL.Image.MAX_IMAGE_PIXELS or limits.max_pixels))
-    return ImageTooLarge(source, f"{found} pixels; at most {most:,} are allowed (see --max-pixels)")
+    hint = raise_it("max_pixels") if most == limits.max_pixels else "raise PIL.Image.MAX_IMAGE_PIXELS"
+    return ImageTooLarge(source, f"{found} pixels; at most {most:,} are allowed; {hint}")
 
 
 def _too_slow(source: str, limits: Limits) -> ImageTimeout:
-    return ImageTimeout(source, f"not decoded within {limits.timeout_seconds:g} seconds")
+    return ImageTimeout(source, f"not decoded within {limits.timeout_seconds:g} seconds; {raise_it('timeout_seconds')}")
 
 
 def _damage(image: PIL.Image.Image, error: Exception) -> str:

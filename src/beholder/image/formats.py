@@ -56,7 +56,16 @@ _MAGIC: Final = (
     b"\0\0\0\x0cjP  ",
     b"qoif",
 )
+_PLUGINS: Final = (
+    (b"\xff\xd8\xff", "Jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "Png"),
+    (b"GIF8", "Gif"),
+    (b"BM", "Bmp"),
+    (b"II*\0", "Tiff"),
+    (b"MM\0*", "Tiff"),
+)
 _BRANDS: Final = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heif")
+MODEL_FILE: Final = "a model file where an image is expected; pass it with --model"
 MAGIC_BYTES: Final = 32
 """How many bytes `looks_like_image` wants to see."""
 
@@ -79,6 +88,13 @@ def looks_like_image(head: bytes) -> bool:
 def begins_bounded(head: bytes) -> bool:
     """Whether a file begins as the formats of `BOUNDED_FORMATS` do."""
     return head.startswith(_BOUNDED_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def likely_plugin(head: bytes) -> str | None:
+    """Which of Pillow's plug-ins reads a file that begins so, as in `PIL.…ImagePlugin`; None where all must be asked."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    return next((name for magic, name in _PLUGINS if head.startswith(magic)), None)
 
 
 def is_heif(head: bytes) -> bool:
@@ -121,7 +137,7 @@ def why_unreadable(head: bytes) -> str:
     if head[:2] == b"PK" or head[:2] == b"\x1f\x8b":
         return "an archive, not an image; name it .zip or .tar.gz to read what is in it"
     if head[:5] == b"\x80\x02\x8a\nl" or head[:2] == b"\x08\x08" or b"onnx" in head[:64]:
-        return "a model file where an image is expected; pass it with --model"
+        return MODEL_FILE
     if head[:64].isascii() and b"\0" not in head:
         return "text, not an image"
     return "not an image of any known format, or its first bytes are damaged"

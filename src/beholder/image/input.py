@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from beholder.errors import ImageError, ImageTooLarge, UnreadableImage, UsageError
 from beholder.image.formats import UNREADABLE_SUFFIXES
-from beholder.image.limits import Limits
+from beholder.image.limits import Limits, raise_it
 
 Raw = Any
 """What an image can be read from: encoded `bytes`, an array, or a PIL image."""
@@ -78,7 +78,7 @@ def read_stream(stream: IO[bytes], name: str, limits: Limits) -> bytes:
             raise UsageError(f"{name}: the file object gives {type(chunk).__name__}; open it in binary mode ('rb')")
         size += len(chunk)
         if size > limits.max_bytes:
-            raise ImageTooLarge(name, f"more than the {limits.max_bytes:,} bytes allowed")
+            raise ImageTooLarge(name, f"more than the {limits.max_bytes:,} bytes allowed; {raise_it('max_bytes')}")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 from beholder.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """What an image may cost before it is refused; each can be set, to more than 0.
 
@@ -32,3 +33,17 @@ class Limits:
             value = getattr(self, limit.name)
             if not 0 < value < float("inf"):
                 raise UsageError(f"{limit.name}: must be more than 0, found {value}")
+
+
+_OPTIONS: Final = {
+    "max_bytes": "--max-bytes",
+    "max_pixels": "--max-pixels",
+    "max_frames": "--max-frames",
+    "timeout_seconds": "--timeout",
+}
+
+
+def raise_it(limit: str) -> str:
+    """The end of an error about a limit: how to have more, in Python and, where there is an option, at the prompt."""
+    option = _OPTIONS.get(limit)
+    return f"raise the limit {limit}" + (f" ({option})" if option else "")

@@ -6,19 +6,24 @@ Tags are those of EXIF 2.32 (CIPA DC-008). A tag that is damaged or makes no sen
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import PIL.Image
 
+from beholder.image.quiet import quiet_pillow
+
 _MAKE, _MODEL, _ORIENTATION, _CHANGED, _EXIF, _GPS = 271, 272, 274, 306, 0x8769, 0x8825
 _TAKEN: Final = 36867
+_one_at_a_time: Final = threading.Lock()
 _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE, _ALTITUDE_REF, _ALTITUDE = 1, 2, 3, 4, 5, 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Location:
     """Where a photograph was taken.
 
@@ -33,7 +38,7 @@ class Location:
     altitude_meters: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Metadata:
     """What an image file says beside its pixels; None is what it does not say.
 
@@ -68,8 +73,12 @@ def orientation_of(image: PIL.Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def read_metadata(image: PIL.Image.Image, mode: str, stored_size_hw: tuple[int, int], orientation: int) -> Metadata:
-    """Read the metadata of a decoded image; of its bytes, size and digest are left open.
+def metadata_reader(
+    image: PIL.Image.Image, mode: str, stored_size_hw: tuple[int, int], orientation: int
+) -> Callable[[], Metadata]:
+    """What tells the metadata of a decoded image; of its bytes, size and digest are left open.
+
+    It keeps the tags, and for the formats that keep them apart from the pixels neither these nor the file.
 
     Args:
         image: decoded; some formats keep their EXIF behind the pixels.
@@ -78,9 +87,16 @@ def read_metadata(image: PIL.Image.Image, mode: str, stored_size_hw: tuple[int, 
         orientation: as stored, before decoding turned the image upright.
     """
     tags = _tags(image)
-    details, gps = _directory(tags, _EXIF), _directory(tags, _GPS)
+    if not tags:
+        return partial(Metadata, image.format, mode, stored_size_hw, orientation)
+    return partial(_read, tags, image.format, mode, stored_size_hw, orientation)
+
+
+def _read(tags: Any, format: str | None, mode: str, stored_size_hw: tuple[int, int], orientation: int) -> Metadata:
+    with _one_at_a_time, quiet_pillow:  # a directory is read by seeking in the tags, whoever else may be doing so
+        details, gps = _directory(tags, _EXIF), _directory(tags, _GPS)
     return Metadata(
-        format=image.format,
+        format=format,
         mode=mode,
         stored_size_hw=stored_size_hw,
         orientation=orientation,

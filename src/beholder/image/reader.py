@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import PIL.Image
 
 from beholder.errors import UnreadableImage, UsageError
-from beholder.files import digest
 from beholder.image.color import to_rgb, to_uint8
 from beholder.image.decode import Decoded, NeededScale, check_pixels, decode_opened, many_scans, open_image
 from beholder.image.formats import BOUNDED_FORMATS, MAGIC_BYTES, begins_bounded
@@ -47,7 +47,7 @@ class Image:
     size_hw: tuple[int, int]
     source: str
     encoded: bytes | None = field(default=None, repr=False)
-    _metadata: Metadata | None = field(default=None, repr=False)
+    _metadata: Callable[[], Metadata] | None = field(default=None, repr=False)
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -58,10 +58,13 @@ class Image:
 
     @cached_property
     def metadata(self) -> Metadata:
-        """What the file says beside its pixels; it was read where the pixels were decoded."""
-        said = self._metadata or Metadata(format=None, mode="RGB", stored_size_hw=self.size_hw)
+        """What the file says beside its pixels; its tags come from where the pixels were decoded."""
+        told = self._metadata
+        said = Metadata(format=None, mode="RGB", stored_size_hw=self.size_hw) if told is None else told()
         if self.encoded is None:
             return said
+        from beholder.files import digest
+
         return replace(said, byte_size=len(self.encoded), digest=digest(self.encoded))
 
 
@@ -142,6 +145,7 @@ def _from_pil(image: PIL.Image.Image, source: str, limits: Limits) -> Decoded:
         raise UnreadableImage(source, f"the PIL image is empty: {image.width} x {image.height} pixels")
     check_pixels(*image.size, source, limits)
     decoded = decode_opened(image, source, limits, None)
+    decoded = decoded._replace(metadata=partial(replace, decoded.metadata()))
     if decoded.pil is image:  # the caller may go on to change it
         return decoded._replace(pil=image.copy())
     return decoded

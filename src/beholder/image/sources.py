@@ -7,7 +7,6 @@ becomes an input that fails when it is loaded, so that the others are answered.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import stat
@@ -56,7 +55,6 @@ def expand(source: Any, limits: Limits, *, every: int = 1, note: Note | None = N
 
     Raises:
         UsageError: the source is of no known kind.
-        MissingPackage: a video or camera is among them, and OpenCV is not installed.
     """
     if every < 1:
         raise UsageError(f"every: must be at least 1, found {every}")
@@ -148,9 +146,9 @@ def _kind_of(path: str) -> Kind:
     lower = path.lower()
     if path == "-":
         return "stdin"
-    if re.fullmatch(r"camera:\d+", path):
+    if path.startswith("camera:") and path[7:].isdecimal():
         return "camera"
-    if re.match(r"[a-z][a-z0-9+.-]*://", lower):
+    if "://" in lower and re.match(r"[a-z][a-z0-9+.-]*://", lower):
         return "address"
     if os.path.isdir(path):
         return "folder"
@@ -193,8 +191,10 @@ def _read_file(path: str, limits: Limits) -> bytes:
     refuse_by_name(path)
     try:
         status = os.stat(path)
+        if stat.S_ISFIFO(status.st_mode):
+            raise UnreadableImage(path, "a pipe where a file is expected; pipe it into standard input, and name it -")
         if not stat.S_ISREG(status.st_mode):
-            raise UnreadableImage(path, "a folder, pipe or device where a file is expected")
+            raise UnreadableImage(path, "a folder or device where a file is expected")
         check_bytes(status.st_size, path, limits)
         with open(path, "rb") as stream:
             return read_stream(stream, path, limits)
@@ -210,6 +210,9 @@ def _expand_stdin(limits: Limits, note: Note) -> Iterator[Input]:
     except ImageError as error:
         yield failing(error)
         return
+    if not data:
+        yield failing(EmptySource("-", "standard input is empty; pipe an image into it"))
+        return
     from beholder.image.archive import archive_inputs, begins_as_archive
 
     if begins_as_archive(data[:262]):
@@ -219,7 +222,7 @@ def _expand_stdin(limits: Limits, note: Note) -> Iterator[Input]:
 
 
 def _expand_pattern(pattern: str, limits: Limits, every: int, note: Note) -> Iterator[Input]:
-    found = sorted(glob.glob(pattern, recursive=True), key=_natural)
+    found = sorted(_matching(pattern), key=_natural)
     files = [path for path in found if not os.path.isdir(path)]
     if not found:
         yield failing(SourceNotFound(pattern, "no file matches this pattern"))
@@ -227,6 +230,17 @@ def _expand_pattern(pattern: str, limits: Limits, every: int, note: Note) -> Ite
         yield failing(EmptySource(pattern, "only folders match this pattern; name one of them, or end it with /*"))
     for path in files:
         yield from _expand_path(path, limits, every, note)
+
+
+def _matching(pattern: str) -> list[str]:
+    """Paths that match; brackets and stars in the names of folders that exist are only letters."""
+    import glob
+
+    folder = os.path.dirname(pattern)
+    while folder and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    literal = glob.glob(glob.escape(folder) + pattern[len(folder) :], recursive=True)
+    return literal or glob.glob(pattern, recursive=True)
 
 
 def _expand_folder(folder: str, limits: Limits, note: Note) -> Iterator[Input]:

@@ -4,46 +4,51 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from beholder.errors import ImageError, ImageTooLarge, MissingPackage, SourceNotFound, UnreadableImage
+from beholder.errors import ImageError, ImageTooLarge, SourceNotFound, UnreadableImage, UnsupportedImage
 from beholder.image.decode import check_pixels
 from beholder.image.input import Input, failing
-from beholder.image.limits import Limits
+from beholder.image.limits import Limits, raise_it
+
+if TYPE_CHECKING:
+    from weakref import ref
 
 
 def video_frames(path: str, limits: Limits, every: int = 1) -> Iterator[Input]:
     """The frames of a video file, one in `every`, each with its number and its time.
 
-    Raises:
-        MissingPackage: OpenCV is not installed.
+    A frame's pixels are held until they are loaded; when they are asked for again, the file is read again.
     """
-    cv2 = _opencv()
-    capture = _open(cv2, path)
-    if not capture.isOpened():
-        yield failing(UnreadableImage(path, "not a readable video: no decoder opens it; convert it to MP4 (H.264)"))
-        return
-    try:
-        yield from _frames(cv2, capture, path, limits, every, live=False)
-    finally:
-        capture.release()
+    reason = "not a readable video: no decoder opens it; convert it to MP4 (H.264)"
+    return _frames(path, path, UnreadableImage(path, reason), limits, every)
 
 
 def camera_frames(number: int, limits: Limits, every: int = 1) -> Iterator[Input]:
     """The frames of a camera, one in `every`, until it is unplugged or nobody asks for more.
 
-    Raises:
-        MissingPackage: OpenCV is not installed.
+    A frame can be loaded any number of times before the next one is asked for, and after that once at most.
     """
-    cv2 = _opencv()
     name = f"camera:{number}"
-    capture = _open(cv2, number)
+    error = SourceNotFound(name, "no such camera, or another program uses it")
+    return _frames(number, name, error, limits, every)
+
+
+def _frames(source: str | int, name: str, unopened: ImageError, limits: Limits, every: int) -> Iterator[Input]:
+    try:
+        import cv2
+    except ImportError:
+        reason = "videos and cameras need OpenCV; install it with: pip install 'beholder[video]'"
+        yield failing(UnsupportedImage(name, reason))
+        return
+    capture = _open(cv2, source)
     if not capture.isOpened():
-        yield failing(SourceNotFound(name, "no such camera, or another program uses it"))
+        yield failing(unopened)
         return
     try:
-        yield from _frames(cv2, capture, name, limits, every, live=True)
+        yield from _captured(cv2, capture, source, name, limits, every)
     finally:
         capture.release()
 
@@ -59,7 +64,7 @@ def _open(cv2: Any, source: str | int) -> Any:
         logging.setLogLevel(level)
 
 
-def _frames(cv2: Any, capture: Any, name: str, limits: Limits, every: int, live: bool) -> Iterator[Input]:
+def _captured(cv2: Any, capture: Any, source: str | int, name: str, limits: Limits, every: int) -> Iterator[Input]:
     try:
         check_pixels(
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), name, limits
@@ -71,27 +76,73 @@ def _frames(cv2: Any, capture: Any, name: str, limits: Limits, every: int, live:
     number = 0
     while capture.grab():
         if number >= limits.max_frames:
-            yield failing(ImageTooLarge(name, f"more than the {limits.max_frames:,} frames allowed"), number)
+            reason = f"more than the {limits.max_frames:,} frames allowed; {raise_it('max_frames')}"
+            yield failing(ImageTooLarge(name, reason), number)
             return
         if number % every == 0:
-            good, frame = capture.retrieve()
-            seconds = time.monotonic() - started if live else capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if not good:
+            pixels = _retrieved(cv2, capture)  # of a camera, this keeps them until the next frame is asked for
+            if pixels is None:
                 yield failing(UnreadableImage(name, f"frame {number:,} cannot be decoded"), number)
+            elif isinstance(source, int):
+                seconds = time.monotonic() - started
+                yield Input(name, _Frame(pixels, partial(_gone, name)), number, round(seconds, 6), live=True)
             else:
-                yield Input(name, _loaded(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), number, round(seconds, 6), live)
+                shown_ms = float(capture.get(cv2.CAP_PROP_POS_MSEC))
+                again = partial(_read_again, source, number, shown_ms)
+                yield Input(name, _Frame(pixels, again), number, round(shown_ms / 1000, 6))
         number += 1
     if number == 0:
         yield failing(UnreadableImage(name, "not a readable video: it has no frames"))
 
 
-def _loaded(pixels: Any) -> Any:
-    return lambda: pixels
+def _retrieved(cv2: Any, capture: Any) -> Any:
+    good, frame = capture.retrieve()
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) if good else None
 
 
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError:
-        raise MissingPackage("videos and cameras need OpenCV; install it with: pip install 'beholder[video]'") from None
-    return cv2
+class _Frame:
+    """Gives pixels that it keeps alive until they are asked for, so that results can be kept by the thousand."""
+
+    __slots__ = ("_again", "_pixels", "_seen")
+
+    def __init__(self, pixels: Any, again: Callable[[], Any]) -> None:
+        self._pixels: Any = pixels
+        self._seen: ref[Any] | None = None
+        self._again = again
+
+    def __call__(self) -> Any:
+        pixels = self._pixels
+        if pixels is None:
+            pixels = self._seen() if self._seen is not None else None
+            return self._again() if pixels is None else pixels
+        import weakref
+
+        self._seen = weakref.ref(pixels)  # before the other is let go: several threads may load a frame
+        self._pixels = None
+        return pixels
+
+
+def _gone(name: str) -> Any:
+    raise SourceNotFound(name, "the frame of a camera is not kept; draw it before the next one is asked for")
+
+
+def _read_again(path: str, number: int, shown_ms: float) -> Any:
+    """A frame of a video file by its number: sought, or found by counting where seeking leads to another frame."""
+    import cv2
+
+    if not os.path.exists(path):
+        raise SourceNotFound(path, "no such file")
+    for seek in (True, False):
+        capture = _open(cv2, path)
+        try:
+            if seek:
+                found = capture.set(cv2.CAP_PROP_POS_FRAMES, number) and capture.grab()
+                found = found and abs(capture.get(cv2.CAP_PROP_POS_MSEC) - shown_ms) < 0.5
+            else:
+                found = all(capture.grab() for _ in range(number + 1))
+            pixels = _retrieved(cv2, capture) if found else None
+        finally:
+            capture.release()
+        if pixels is not None:
+            return pixels
+    raise UnreadableImage(path, f"frame {number:,} cannot be read again; the file has changed")

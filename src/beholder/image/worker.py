@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from queue import Empty, LifoQueue
 from typing import IO, Any, Final, TypeVar
 
@@ -27,7 +28,7 @@ import PIL.Image
 from beholder import errors
 from beholder.errors import ImageError, ImageTimeout, ImageTooLarge, UnreadableImage
 from beholder.image.decode import Decoded, NeededScale, check_bytes, decode, open_image, upright_hw
-from beholder.image.limits import Limits
+from beholder.image.limits import Limits, raise_it
 from beholder.image.metadata import Location, Metadata
 
 _HEAD: Final = struct.Struct("<IQ")
@@ -129,6 +130,7 @@ class _Worker:
         if needed_scale is not None and data.startswith(b"\xff\xd8"):
             height, width = self._ask({"ask": "size"}, data, source, deadline, lambda head, _: head["size_hw"])
             scale = needed_scale((height, width))
+            data = b""  # the worker keeps what it has just seen
         return self._ask({"ask": "pixels", "scale": scale}, data, source, deadline, _decoded)
 
     def close(self) -> None:
@@ -167,7 +169,9 @@ class _Worker:
         self._kill()
         code = self._process.wait()
         if late:
-            return ImageTimeout(source, f"not decoded within {self.limits.timeout_seconds:g} seconds")
+            return ImageTimeout(
+                source, f"not decoded within {self.limits.timeout_seconds:g} seconds; {raise_it('timeout_seconds')}"
+            )
         reason = f"its decoder crashed (status {code}); only this image is lost"
         return UnreadableImage(source, f"not a readable image: {reason}")
 
@@ -200,7 +204,7 @@ def _environment() -> dict[str, str]:
 
 
 def _encoded(decoded: Decoded) -> tuple[dict[str, Any], bytes]:
-    said = asdict(decoded.metadata)
+    said = asdict(decoded.metadata())
     said["taken_at"] = said["taken_at"] and said["taken_at"].isoformat()
     size_hw, pixels_wh = list(decoded.size_hw), list(decoded.pil.size)
     return {"size_hw": size_hw, "pixels_wh": pixels_wh, "metadata": said}, decoded.pil.tobytes()
@@ -218,7 +222,7 @@ def _decoded(head: Mapping[str, Any], pixels: bytes) -> Decoded:
     said["taken_at"] = said["taken_at"] and datetime.fromisoformat(said["taken_at"])
     said["location"] = said["location"] and Location(**said["location"])
     pil = PIL.Image.frombytes("RGB", (pixels_width, pixels_height), pixels)
-    return Decoded(pil, (int(height), int(width)), Metadata(**said))
+    return Decoded(pil, (int(height), int(width)), partial(Metadata, **said))
 
 
 def _send(stream: IO[bytes] | None, head: Mapping[str, Any], payload: bytes) -> None:
@@ -309,11 +313,14 @@ def main() -> None:
     PIL.Image.init()
     _limit_memory(limits)
     _send(answers, {"ready": True}, b"")
+    kept = b""
     while True:
         try:
             request, data = _receive(requests, limits.max_bytes + 1)
         except EOFError:
             return
+        data = data or kept  # the pixels of a JPEG are asked for right after its size, without sending it again
+        kept = data if request["ask"] == "size" else b""
         _end_after(limits.timeout_seconds + 1)
         head, payload = _answer(request, data, limits)
         _send(answers, head, payload)

@@ -3,7 +3,8 @@
 from beholder.model.card import Calibration, EmbeddingSpace, Measure, ModelCard, Provenance
 from beholder.model.file import graph_digest, read_card, write_card
 from beholder.model.geometry import Geometry, Placement
-from beholder.model.model import FileModel, Model, load_file
+from beholder.model.loading import load_bytes, load_file
+from beholder.model.model import FileModel, Model
 from beholder.model.runtime import OnnxRuntime, Runtime, available_devices
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Runtime",
     "available_devices",
     "graph_digest",
+    "load_bytes",
     "load_file",
     "read_card",
     "write_card",

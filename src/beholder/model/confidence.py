@@ -33,22 +33,31 @@ def accepted_labels(card: ModelCard, probabilities: NDArray[Any], threshold: flo
     return accepted
 
 
-def set_members(card: ModelCard, probabilities: NDArray[Any], coverage: float, *, by_class: bool = False) -> Booleans:
+def set_members(
+    card: ModelCard, probabilities: NDArray[Any], coverage: float | None, *, by_class: bool = False
+) -> Booleans:
     """Which labels are in the prediction set, `(…, K)`; the most probable one always is.
 
     Args:
         card: must have prediction sets.
         probabilities: `(…, K)`.
-        coverage: the probability with which the set must hold the truth; one that the card states.
+        coverage: the probability with which the set must hold the truth; one that the card states, None for its first.
         by_class: whether that must hold for each class by itself, rather than for all images together.
 
     Raises:
         UsageError: the card does not state this.
     """
     sets = card.prediction_sets
-    if sets is None or coverage not in sets.coverages or (by_class and sets.class_thresholds is None):
+    if coverage is None and sets is not None:
+        coverage = sets.coverages[0]
+    if (
+        sets is None
+        or coverage is None
+        or coverage not in sets.coverages
+        or (by_class and sets.class_thresholds is None)
+    ):
         stated = ", ".join(f"{value:g}" for value in sets.coverages) if sets else "none"
-        raise UsageError(f"coverage: must be one that {card.name} states ({stated}), found {coverage:g}")
+        raise UsageError(f"coverage: must be one that {card.name} states ({stated}), found {coverage}")
     row = sets.coverages.index(coverage)
     thresholds: Any = sets.thresholds[row]
     if by_class and sets.class_thresholds is not None:

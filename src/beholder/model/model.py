@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, final
+from types import TracebackType
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,10 @@ from beholder.model.decoding import (
     needed_outputs,
     used_outputs,
 )
-from beholder.model.file import card_of, read_model
 from beholder.model.geometry import Placement
-from beholder.model.inspection import inspect
 from beholder.model.outputs import check_outputs
 from beholder.model.pipeline import run_batches
-from beholder.model.runtime import OnnxRuntime, Runtime, Tensors
+from beholder.model.runtime import Runtime, Tensors
 from beholder.result import Embedding, ImageFailure, Result
 
 Answer = Result | ImageFailure
@@ -52,7 +50,9 @@ class Model(ABC):
         """Answer the one image of a source, or raise why it cannot be."""
 
     @final
-    def predict(self, source: Any, *, top: int = 5, threshold: float | None = None) -> Any:
+    def predict(
+        self, source: Any, *, top: int = 5, threshold: float | None = None, coverage: float | None = None
+    ) -> Any:
         """Say what is in one image.
 
         Args:
@@ -60,6 +60,8 @@ class Model(ABC):
                 `(h, w, 4)` RGBA.
             top: how many labels to give, best first; 0 for all.
             threshold: replaces the thresholds of the card, between 0 and 1.
+            coverage: the probability with which a prediction set holds the truth; one that the card states, its first
+                when left out.
 
         Returns:
             The result type of the model's task: `Classification`, `Detections`, `Segmentation`, `Caption` or
@@ -69,11 +71,17 @@ class Model(ABC):
             ImageError: the image cannot be read.
             UsageError: the source holds several images, or an option is out of range.
         """
-        return self.answer_one(source, _options(top, threshold), embed=False)
+        return self.answer_one(source, _options(top, threshold, coverage), embed=False)
 
     @final
     def predict_many(
-        self, sources: Any, *, top: int = 5, threshold: float | None = None, batch_size: int | None = None
+        self,
+        sources: Any,
+        *,
+        top: int = 5,
+        threshold: float | None = None,
+        coverage: float | None = None,
+        batch_size: int | None = None,
     ) -> Iterator[Any]:
         """Say what is in many images, as a stream in their order; memory does not grow with their number.
 
@@ -82,12 +90,13 @@ class Model(ABC):
                 (`camera:0`), or an iterable of these.
             top: as for `predict`.
             threshold: as for `predict`.
+            coverage: as for `predict`.
             batch_size: images computed together; the device's best when left out.
 
         Yields:
             A result for each image, or an `ImageFailure` that says why there is none.
         """
-        return self.answer_many(sources, _options(top, threshold), embed=False, batch_size=batch_size)
+        return self.answer_many(sources, _options(top, threshold, coverage), embed=False, batch_size=batch_size)
 
     @final
     def embed(self, source: Any) -> Embedding:
@@ -157,6 +166,18 @@ class FileModel(Model):
     def runtime(self) -> Runtime:
         """What runs the graph."""
         return self._runtime
+
+    def close(self) -> None:
+        """End the processes that decode images apart, where any were started; the model can be used again."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"<{self._card.name}: {self._card.task}, {len(self._card.labels):,} labels, {self._runtime.device}>"
@@ -279,73 +300,9 @@ def _pixels_of(reader: Reader, found: Input) -> NDArray[np.uint8]:
     return reader.read(found.load(), found.name).pixels
 
 
-def _options(top: int, threshold: float | None) -> Options:
+def _options(top: int, threshold: float | None, coverage: float | None) -> Options:
     if not isinstance(top, int) or top < 0:
         raise UsageError(f"top: must be 0 (all) or a higher integer, found {top!r}")
     if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
         raise UsageError(f"threshold: must lie between 0 and 1, found {threshold!r}")
-    return Options(top, threshold)
-
-
-def load_file(
-    path: str | os.PathLike[str],
-    *,
-    device: str = "auto",
-    limits: Limits | None = None,
-    isolation: Isolation = "auto",
-    exact: bool = False,
-) -> FileModel:
-    """Load a model file.
-
-    Args:
-        path: the file.
-        device: `auto` for the fastest present, or one of `beholder.model.runtime.available_devices()`.
-        limits: what an image may cost.
-        isolation: which images are decoded in a worker that can be killed.
-        exact: whether JPEGs are always decoded whole, even where the card allows a reduced scale.
-
-    Raises:
-        InvalidModel: damaged, hostile, or not what its card says.
-    """
-    data, card = read_model(path)
-    try:
-        return _load(data, card, device, limits, isolation, exact)
-    except InvalidModel as error:
-        raise type(error)(f"{os.fspath(path)}: {error}") from None
-
-
-def load_bytes(
-    data: bytes,
-    *,
-    device: str = "auto",
-    limits: Limits | None = None,
-    isolation: Isolation = "auto",
-    exact: bool = False,
-) -> FileModel:
-    """Load a model from the bytes of its file; see `load_file`."""
-    inspect(data)
-    return _load(data, card_of(data), device, limits, isolation, exact)
-
-
-def _load(
-    data: bytes, card: ModelCard, device: str, limits: Limits | None, isolation: Isolation, exact: bool
-) -> FileModel:
-    runtime = OnnxRuntime(data, device)
-    _check_shapes(card, runtime)
-    return FileModel(card, runtime, limits=limits, isolation=isolation, exact=exact)
-
-
-def _check_shapes(card: ModelCard, runtime: OnnxRuntime) -> None:
-    """The graph's declared sizes must be those of the card."""
-    for declared, stated in zip(runtime.input_hw, card.geometry.size_hw, strict=True):
-        if declared is not None and declared != stated:
-            raise InvalidModel(f"its input is {runtime.input_hw}, where its card says {card.geometry.size_hw}")
-    sizes = {"embedding": card.embedding.dim if card.embedding else None}
-    if card.task in ("classify", "segment"):
-        sizes["probabilities"] = len(card.labels)
-    for name, size in sizes.items():
-        if size is None or name not in runtime.outputs:
-            continue
-        shape = runtime.output_shapes[name]
-        if len(shape) < 2 or shape[1] not in (None, size):
-            raise InvalidModel(f"its output {name} has shape {list(shape)}, where its card needs [N, {size}]")
+    return Options(top, threshold, coverage)

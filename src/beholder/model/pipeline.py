@@ -24,7 +24,8 @@ def run_batches(
 ) -> Iterator[Out]:
     """Apply `process` to batches of inputs in several threads; yield what it gives in the order of the inputs.
 
-    An input from a live source is answered before the next one is asked for, which may take long to come.
+    An input from a live source is answered before the next one is asked for, which may take long to come. When the
+    inputs raise, those before are answered first.
 
     Args:
         inputs: taken one at a time, never more than are being worked on and two batches per thread ahead.
@@ -32,7 +33,20 @@ def run_batches(
         batch_size: inputs in a batch; the first ones are smaller, so that the first answer comes soon.
         threads: how many batches are worked on at a time.
     """
-    batches = _batches(iter(inputs), batch_size, threads)
+    failures: list[Exception] = []
+    yield from _run(_batches(_until_failure(inputs, failures), batch_size, threads), process, threads)
+    if failures:
+        raise failures.pop()
+
+
+def _until_failure(inputs: Iterable[Input], failures: list[Exception]) -> Iterator[Input]:
+    try:
+        yield from inputs
+    except Exception as error:
+        failures.append(error)
+
+
+def _run(batches: Iterator[list[Input]], process: Callable[[list[Input]], list[Out]], threads: int) -> Iterator[Out]:
     head = next(batches, None)
     while head is not None and head[0].live:  # answered before the next is waited for
         yield from process(head)

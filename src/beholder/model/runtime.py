@@ -62,11 +62,22 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def available_devices() -> tuple[str, ...]:
-    """The devices that ONNX Runtime can use here, the fastest first; always ends with `cpu`."""
+def load_onnxruntime() -> Any:
+    """ONNX Runtime, told before it is loaded to send nothing to its makers.
+
+    Its wheels since 1.31 report usage over the network and keep a database of it in the home folder unless the
+    environment says otherwise when it is loaded (see its `Privacy.md`). A program that has loaded it earlier must set
+    `ORT_DISABLE_TELEMETRY=1` itself.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
-    present = onnxruntime.get_available_providers()
+    return onnxruntime
+
+
+def available_devices() -> tuple[str, ...]:
+    """The devices that ONNX Runtime can use here, the fastest first; always ends with `cpu`."""
+    present = load_onnxruntime().get_available_providers()
     return (*(name for name, provider in _GPU_PROVIDERS.items() if provider in present), "cpu")
 
 
@@ -154,8 +165,7 @@ def _try_gpu(model: bytes, device: str) -> tuple[Any, str]:
 
 
 def _session(model: bytes, gpu_providers: list[str]) -> Any:
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -173,8 +183,7 @@ def _bound_memory() -> bool:
 
     A shape that is computed inside a graph cannot be seen before it runs, and the system would end the whole process.
     """
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows cannot tell

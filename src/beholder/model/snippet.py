@@ -85,7 +85,8 @@ def snippet(path: Path, card: ModelCard, language: Language) -> str:
 
 def _python_parts(geometry: Geometry) -> dict[str, str]:
     height, width = geometry.size_hw
-    imports = "import json\nimport sys" if geometry.draft is None else "import json\nimport math\nimport sys"
+    names = ("io", "json", "math", "os", "sys") if geometry.draft is not None else ("io", "json", "os", "sys")
+    imports = "\n".join(f"import {name}" for name in names)
     resize = f"image = image.resize(({width}, {height}), Image.Resampling.{geometry.resample.upper()}"
     if geometry.method == "squash":
         needed = f"max({width} / upright[0], {height} / upright[1])"

@@ -96,7 +96,8 @@ class Classification(Result):
         accepted: names above their thresholds, where an image may have several labels; `None` where it has one.
         prediction_set: names that together contain the truth with the probability asked for; `None` when not asked.
         unknown: whether the image belongs to none of the classes; `None` when the model cannot tell.
-        group: the broad group to fall back on, when no single label is sure; `None` otherwise.
+        group: the narrowest group that is sure, when no single label is; `None` otherwise.
+        sure: whether the best label, or the group, is as sure as the model asks; `None` when it does not ask.
 
     Raises:
         UsageError: a field holds what it must not.
@@ -107,6 +108,7 @@ class Classification(Result):
     prediction_set: tuple[str, ...] | None = None
     unknown: bool | None = None
     group: Group | None = None
+    sure: bool | None = None
 
     task: ClassVar[str] = "classify"
 
@@ -134,6 +136,7 @@ class Classification(Result):
             accepted=None if self.accepted is None else fields.texts(self.accepted, "accepted"),
             prediction_set=None if self.prediction_set is None else fields.texts(self.prediction_set, "prediction_set"),
             unknown=None if self.unknown is None else fields.flag(self.unknown, "unknown"),
+            sure=None if self.sure is None else fields.flag(self.sure, "sure"),
         )
 
     def _content(self) -> dict[str, Any]:
@@ -143,6 +146,7 @@ class Classification(Result):
             "prediction_set": None if self.prediction_set is None else list(self.prediction_set),
             "unknown": self.unknown,
             "group": None if self.group is None else self.group.to_dict(),
+            "sure": self.sure,
         }
 
     @classmethod
@@ -157,6 +161,7 @@ class Classification(Result):
             "accepted": content.get("accepted"),
             "prediction_set": content.get("prediction_set"),
             "unknown": content.get("unknown"),
+            "sure": content.get("sure"),
             "group": None if group is None else Group(fields.item(group, "name"), fields.item(group, "confidence")),
         }
 
@@ -168,8 +173,8 @@ class Classification(Result):
         if self.accepted is not None:
             return self._draw_accepted(pixels, self.accepted)
         labels = [Bar(label.name, label.confidence, GRAY) for label in self.labels[:_DRAWN]]
-        if self.unknown:
-            return draw_bars(pixels, labels, "unknown", ORANGE)
+        if self.unknown or self.sure is False:
+            return draw_bars(pixels, labels, "unknown" if self.unknown else "not sure", ORANGE)
         if self.group is not None:
             return draw_bars(pixels, [Bar(self.group.name, self.group.confidence, BLUE), *labels])
         return draw_bars(pixels, [Bar(self.label, self.confidence, BLUE), *labels[1:]])
@@ -193,4 +198,6 @@ class Classification(Result):
             confidence = {label.name: str(label) for label in self.labels}
             accepted = ", ".join(confidence.get(name, name) for name in self.accepted)
             return accepted or f"none of the labels (nearest: {best})"
+        if self.sure is False:
+            return f"not sure (perhaps {best})"
         return best if self.group is None else f"{self.group} ({best})"

@@ -19,7 +19,7 @@ from beholder.model import Calibration, EmbeddingSpace, Measure, ModelCard
 from beholder.model.card import PredictionSets, UnknownRule
 from beholder.model.confidence import accepted_labels, is_unknown, set_members
 from beholder.model.file import embedding_space, with_card
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 from beholder.train.confidence import (
     MINIMUM_FOR_CLASS_SETS,
     find_prototypes,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beholder.errors import InvalidModel, OutputFailed, UnknownModel
+from beholder.errors import InvalidModel, OutputFailed, UnknownModel, UsageError
 from beholder.files import cache_dir, write_atomic
 from beholder.image import Isolation, Limits
 from beholder.model import FileModel, ModelCard, load_file, read_card
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 from beholder.records import nearest
 
 DEFAULT_MODEL: Final = "efficientnet-lite0"
@@ -66,19 +67,17 @@ def load(
         UnknownModel: neither a name nor a file.
         InvalidModel: the file is damaged, hostile, or not what its card says.
     """
-    builtin = BUILTIN.get(os.fspath(name))
+    text = _as_text(name)
+    builtin = BUILTIN.get(text)
     if builtin is None:
-        path = find(name)
-        return load_file(path, device=device, limits=limits, isolation=isolation, exact=exact)
-    path = _builtin_path(os.fspath(name), builtin)
-    if not path.exists():
+        return load_file(find(text), device=device, limits=limits, isolation=isolation, exact=exact)
+    try:
+        return load_file(find(text), device=device, limits=limits, isolation=isolation, exact=exact)
+    except (InvalidModel, OutputFailed):  # the cached file is damaged, or no cache can be written: made anew
         data = builtin.build()
-        try:
-            with write_atomic(path, overwrite=True) as stream:
-                stream.write(data)
-        except OutputFailed:  # no cache can be written here: the model is made anew each time
-            return load_bytes(data, device=device, limits=limits, isolation=isolation, exact=exact)
-    return load_file(path, device=device, limits=limits, isolation=isolation, exact=exact)
+        with suppress(OutputFailed), write_atomic(_builtin_path(text, builtin), overwrite=True) as stream:
+            stream.write(data)
+        return load_bytes(data, device=device, limits=limits, isolation=isolation, exact=exact)
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -91,7 +90,7 @@ def find(name: str | os.PathLike[str]) -> Path:
         UnknownModel: neither a name nor a file; the text suggests the nearest name.
         OutputFailed: a built-in model cannot be written to the cache.
     """
-    text = os.fspath(name)
+    text = _as_text(name)
     builtin = BUILTIN.get(text)
     if builtin is not None:
         path = _builtin_path(text, builtin)
@@ -109,6 +108,12 @@ def find(name: str | os.PathLike[str]) -> Path:
     if not path.exists():
         raise UnknownModel(f"{text}: no model of this name and no such file; {_suggestion(text)}")
     return path
+
+
+def _as_text(name: str | os.PathLike[str]) -> str:
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(f"a model must be a name or a path, found {type(name).__name__}")
+    return os.fspath(name)
 
 
 def pulled_path(name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from beholder.model.card import ModelCard
 from beholder.model.confidence import accepted_labels, is_unknown, set_members
 from beholder.model.decoding.form import Options, Place, Row
 from beholder.result import Classification, Group, Label
+
+TELLING_FROM: Final = 0.01
+"""Probability from which a label counts for its group. Of the built-in labels two in five are animals: the sum of their
+small chances would make an animal of any image that the model has no idea of."""
 
 
 def decode(row: Row, place: Place, card: ModelCard, options: Options) -> Classification:
@@ -28,27 +33,34 @@ def decode(row: Row, place: Place, card: ModelCard, options: Options) -> Classif
         members = set_members(card, probabilities, options.coverage)
         prediction_set = tuple(card.labels[index] for index in order if members[index])
     unknown = is_unknown(card, row)
+    sure, group = _fall_back(probabilities, labels[0], card, options)
     return Classification(
         labels=labels,
         accepted=accepted,
         prediction_set=prediction_set,
         unknown=None if unknown is None else bool(unknown),
-        group=_group(probabilities, labels[0], card, options),
+        group=group,
+        sure=sure,
         **place.common,
     )
 
 
-def _group(probabilities: NDArray[np.float32], best: Label, card: ModelCard, options: Options) -> Group | None:
-    """Where the best label is not sure enough: the narrowest group that is, or the likeliest when none is."""
+def _fall_back(
+    probabilities: NDArray[np.float32], best: Label, card: ModelCard, options: Options
+) -> tuple[bool | None, Group | None]:
+    """Whether the answer is sure, and where the best label is not: the narrowest group that is."""
     if card.sure_from is None or card.label_groups is None:
-        return None
+        return None, None
     sure_from = card.sure_from if options.threshold is None else options.threshold
     if best.confidence >= sure_from:
-        return None
-    totals = {group: float(probabilities[members].sum()) for group, members in _members(card.label_groups).items()}
+        return True, None
+    telling = np.where(probabilities >= TELLING_FROM, probabilities, 0)
+    totals = {group: float(telling[members].sum()) for group, members in _members(card.label_groups).items()}
     sure = [group for group, total in totals.items() if total >= sure_from]
-    path = max(sure or totals, key=lambda group: (group.count("/") if sure else 0, totals[group]))
-    return Group(path.split("/")[-1], min(1.0, _rounded(totals[path])))
+    if not sure:
+        return False, None
+    path = max(sure, key=lambda group: (group.count("/"), totals[group]))
+    return True, Group(path.split("/")[-1], min(1.0, _rounded(totals[path])))
 
 
 @lru_cache(maxsize=16)

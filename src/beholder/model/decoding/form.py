@@ -20,12 +20,12 @@ class Options:
     Attributes:
         top: how many labels to give, best first; 0 for all.
         threshold: replaces every threshold of the card.
-        coverage: the probability with which a prediction set holds the truth, where the card states any.
+        coverage: the probability with which a prediction set holds the truth; None for the first that the card states.
     """
 
     top: int = 5
     threshold: float | None = None
-    coverage: float = 0.9
+    coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from beholder.files import digest, write_atomic
 from beholder.model import EmbeddingSpace, Geometry, ModelCard, Provenance
 from beholder.model.card import Task
 from beholder.model.file import embedding_space, graph_digest_of, with_card
-from beholder.model.model import load_bytes
+from beholder.model.loading import load_bytes
 from beholder.zoo.importing.conventions import Conventions
 from beholder.zoo.importing.foreign import FLOAT16, UINT8, Foreign, Layout, read_foreign
 from beholder.zoo.importing.grafting import OPSET, graft, only_stock
