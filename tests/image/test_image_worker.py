@@ -229,4 +229,4 @@ def test_answers_of_a_worker_are_not_believed_unchecked():
 
 
 def vars_of(metadata) -> dict:
-    return {name: getattr(metadata, name) for name in metadata.__slots__}
+    return dict(vars(metadata))

@@ -9,20 +9,23 @@ import shutil
 from pathlib import Path
 from string import Template
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TextIO
 
 import PIL.Image
 
-from beholder.errors import ImageError, OutputExists, OutputFailed
-from beholder.result import Classification, Embedding, ImageFailure, Result
+from beholder.cli.headline import headline
+from beholder.errors import ImageError, OutputExists, OutputFailed, UsageError
+from beholder.image import Isolation, Limits, Reader, expand
+from beholder.result import Classification, Embedding, ImageFailure, Label, Result
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from beholder.model import ModelCard
 
 _THUMBNAIL_SIDE: Final = 480
+_PLAIN: Final = (Classification, Embedding)
+"""Results that say nothing about places in the image, so that it is shown as it is."""
+
+_METRICS: Final = {"top1": "top-1", "top5": "top-5"}
 _MARK: Final = '<meta name="generator" content="beholder gallery">'
 _TEMPLATE: Final = Path(__file__).with_name("gallery.html")
 
@@ -36,6 +39,8 @@ class Gallery:
         overwrite: whether an earlier gallery may be replaced.
         title: the page's heading.
         lead: a sentence under it.
+        limits: what reading an image again for its thumbnail may cost.
+        isolation: which images are read again in a worker.
 
     Raises:
         OutputExists: the folder holds something else.
@@ -50,6 +55,8 @@ class Gallery:
         overwrite: bool = False,
         title: str | None = None,
         lead: str | None = None,
+        limits: Limits | None = None,
+        isolation: Isolation = "auto",
     ) -> None:
         self._folder = Path(folder)
         self._card = card
@@ -57,6 +64,7 @@ class Gallery:
         self._lead = lead or card.description
         self._overwrite = overwrite
         self._count = 0
+        self._reader = Reader(limits, isolation)
         _check_place(self._folder, overwrite)
         self._building = self._folder.with_name(f".{self._folder.name}.{secrets.token_hex(4)}.part")
         self._page: TextIO
@@ -83,6 +91,7 @@ class Gallery:
         except OSError as failure:
             raise OutputFailed(f"{self._folder}: cannot be written: {failure.strerror or failure}") from None
         finally:
+            self._reader.close()
             self._page.close()
             shutil.rmtree(self._building, ignore_errors=True)
 
@@ -96,30 +105,32 @@ class Gallery:
 
     def _item(self, answer: Result | ImageFailure) -> str:
         name = _short(answer.source) if answer.frame is None else f"{_short(answer.source)} · frame {answer.frame}"
-        source = f'<span title="{html.escape(answer.source)}">{html.escape(name)}</span>'
         if isinstance(answer, ImageFailure):
-            message = html.escape(answer.message)
-            return _card_html(self._count, "failed", "", "could not be read", message, "", source, 0.0)
-        picture = self._thumbnail(answer)
-        if not isinstance(answer, Classification):
-            said = html.escape(str(answer).split(": ", 1)[-1])
-            return _card_html(self._count, "", picture, said, "", "", source, 1.0)
-        bars = "".join(_bar(label.name, label.confidence) for label in answer.labels[:5])
-        kind, headline, note = _headline(answer, self._card.sure_from)
-        return _card_html(self._count, kind, picture, html.escape(headline), note, bars, source, answer.confidence)
+            said = _Said("failed", "could not be read", answer.message, 0.0)
+        else:
+            said = _said(answer)
+        picture = None if isinstance(answer, ImageFailure) else self._thumbnail(answer)
+        return _item_html(self._count, said, picture, not isinstance(answer, _PLAIN), name, answer.source)
 
-    def _thumbnail(self, answer: Result) -> str:
-        """The image, drawn on where that says more than words, as a small JPEG; its `img` element."""
+    def _thumbnail(self, answer: Result) -> str | None:
+        """Write the image, drawn on where that says more than words, as a small JPEG; its name on the page."""
         try:
-            plain = isinstance(answer, Classification | Embedding)
-            image = PIL.Image.fromarray(_pixels(answer) if plain else answer.plot())
-        except ImageError:  # the file has gone since it was answered
-            return ""
+            image = self._small(answer) if isinstance(answer, _PLAIN) else PIL.Image.fromarray(answer.plot())
+        except (ImageError, UsageError):  # the file has gone or changed since it was answered
+            return None
         image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
         name = f"images/{self._count:06}.jpg"
         image.save(self._building / name, quality=82)
-        whole = "" if plain else ' class="whole"'
-        return f'<img src="{name}" alt="" loading="lazy"{whole}>'
+        return name
+
+    def _small(self, answer: Result) -> PIL.Image.Image:
+        """The image, decoded no larger than a thumbnail needs where its file is at hand."""
+        if answer.frame is None and os.path.isfile(answer.source):
+            (found,) = expand(answer.source, self._reader.limits)
+            image = self._reader.read(found.load(), found.name, _needed_scale)
+            if image.size_hw == answer.size_hw:
+                return image.pil.copy()
+        return PIL.Image.fromarray(answer.original())
 
     def _move_into_place(self) -> None:
         if self._folder.exists() and self._overwrite:
@@ -145,26 +156,57 @@ def _check_place(folder: Path, overwrite: bool) -> None:
         raise OutputExists(f"{folder}: holds an earlier report; choose another name or pass --force")
 
 
-def _pixels(answer: Result) -> NDArray[np.uint8]:
-    return answer.original()
-
-
 def _short(source: str) -> str:
     """The last two parts of a path: enough to know a file by."""
     return "/".join(source.replace("\\", "/").split("/")[-2:])
 
 
-def _headline(answer: Classification, sure_from: float | None) -> tuple[str, str, str]:
-    """The kind of a card, what it says first, and a note under it."""
-    if answer.unknown:
-        return "broad", "unknown", "unlike anything the model was taught"
-    if answer.accepted is not None:
-        return "", ", ".join(answer.accepted) or "none of the labels", ""
-    if answer.group is None:
-        return "", answer.label, ""
-    if sure_from is not None and answer.group.confidence < sure_from:
-        return "broad", "not sure", f"perhaps {html.escape(answer.group.name)}, {answer.group.confidence:.0%}"
-    return "broad", answer.group.name, f"{answer.group.confidence:.0%} together; not sure which one"
+def _needed_scale(size_hw: tuple[int, int]) -> float:
+    """Twice the thumbnail, so that the rest of the way is a clean reduction."""
+    return min(1.0, 2 * _THUMBNAIL_SIDE / max(size_hw))
+
+
+class _Said(NamedTuple):
+    """What the page says of one image, all of it plain text.
+
+    Attributes:
+        kind: class of the item in the page's style.
+        headline: what is said first.
+        note: a line under it.
+        confidence: what the order by sureness goes by: the confidence of what is said first.
+        bars: labels with their confidences.
+    """
+
+    kind: str
+    headline: str
+    note: str
+    confidence: float
+    bars: tuple[Label, ...] = ()
+
+
+def _said(answer: Result) -> _Said:
+    if not isinstance(answer, Classification):
+        return _Said("", str(answer).split(": ", 1)[-1], "", 1.0)
+    first = headline(answer)
+    kind = "" if first.kind in ("label", "accepted") else "broad"
+    return _Said(kind, first.text, first.note, first.confidence, answer.labels[:5])
+
+
+def _item_html(order: int, said: _Said, picture: str | None, is_drawn: bool, name: str, source: str) -> str:
+    """The HTML of one image. Whatever comes from a file, a model or a person is escaped here and nowhere else."""
+    text = {key: html.escape(value) for key, value in said._asdict().items() if isinstance(value, str)}
+    whole = ' class="whole"' if is_drawn else ""
+    bars = "".join(_bar(label.name, label.confidence) for label in said.bars)
+    parts = (
+        f'<li class="{text["kind"]}" data-order="{order}" data-confidence="{said.confidence}" '
+        f'data-label="{text["headline"]}">',
+        f'<img src="{picture}" alt="{text["headline"]}" loading="lazy"{whole}>' if picture else "",
+        f'<div class="body"><p class="answer">{text["headline"]}</p>',
+        f'<p class="note">{text["note"]}</p>' if said.note else "",
+        f"<dl>{bars}</dl>" if bars else "",
+        f'<p class="file"><span title="{html.escape(source)}">{html.escape(name)}</span></p></div></li>\n',
+    )
+    return "".join(parts)
 
 
 def _bar(name: str, confidence: float) -> str:
@@ -173,18 +215,6 @@ def _bar(name: str, confidence: float) -> str:
         f'<dt title="{html.escape(name)}">{html.escape(name)}</dt>'
         f'<dd class="bar"><i style="width:{confidence * 100:.1f}%"></i></dd>'
         f'<dd class="value">{html.escape(percent)}</dd>'
-    )
-
-
-def _card_html(
-    order: int, kind: str, picture: str, headline: str, note: str, bars: str, source: str, confidence: float
-) -> str:
-    return (
-        f'<li class="{kind}" data-order="{order}" data-confidence="{confidence}" data-label="{headline}">{picture}'
-        f'<div class="body"><p class="answer">{headline}</p>'
-        + (f'<p class="note">{note}</p>' if note else "")
-        + (f"<dl>{bars}</dl>" if bars else "")
-        + f'<p class="file">{source}</p></div></li>\n'
     )
 
 
@@ -197,7 +227,7 @@ def _about(card: ModelCard) -> str:
             "in place of the exact label."
         )
     facts += [
-        f"{measure.metric} {measure.value:.1%} on {measure.dataset}, {measure.origin} by {measure.by}."
+        f"{_METRICS.get(measure.metric, measure.metric)} {measure.value:.1%} on {measure.dataset}, {measure.origin} by {measure.by}."
         for measure in card.evaluation
     ]
     if card.provenance.weights_license:

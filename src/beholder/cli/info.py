@@ -105,7 +105,9 @@ def _show(path: Path, card: ModelCard, digests: dict[str, str]) -> None:
 
 def _line(name: str, text: str) -> None:
     indent = " " * (_INDENT + 2)
-    printing.say_lines(textwrap.fill(f"  {name:<{_INDENT}}{text}", _WIDTH, subsequent_indent=indent, break_on_hyphens=False))
+    printing.say_lines(
+        textwrap.fill(f"  {name:<{_INDENT}}{text}", _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+    )
 
 
 def _geometry(card: ModelCard) -> str:

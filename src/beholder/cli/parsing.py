@@ -49,7 +49,9 @@ class Parser(argparse.ArgumentParser):
         for pattern, form in _SAID:
             found = re.fullmatch(pattern, message, re.DOTALL)
             if found is not None:
-                said = {key: text.replace("'", "") if key == "known" else text for key, text in found.groupdict().items()}
+                said = {
+                    key: text.replace("'", "") if key == "known" else text for key, text in found.groupdict().items()
+                }
                 message = form.format(**said)
                 break
         sys.stderr.write(f"{one_line(f'{self.prog}: {message}; see: {self.prog} --help')}\n")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Final
 
 from beholder.cli import printing
+from beholder.cli.parsing import seconds, share, whole
 from beholder.errors import EmptySource, SourceNotFound, UsageError
 
 if TYPE_CHECKING:
+    from beholder.cli.gallery import Gallery
     from beholder.image import Input, Isolation, Limits
     from beholder.model import FileModel
+    from beholder.result import ImageFailure, Result
 
 _NOTHING_THERE: Final = (SourceNotFound.kind, EmptySource.kind)
 
@@ -27,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image, folder, 'pattern*.jpg', zip or tar archive, video, camera:0, or - for standard input",
     )
     parser.add_argument("--model", default=None, metavar="FILE|NAME", help="model file or name (see: beholder zoo)")
-    parser.add_argument("--top", type=int, default=5, metavar="K", help="how many labels to give; 0 for all (5)")
-    parser.add_argument("--threshold", type=float, metavar="X", help="replace the model's thresholds, 0 to 1")
+    parser.add_argument("--top", type=whole(0), default=5, metavar="K", help="how many labels to give; 0 for all (5)")
+    parser.add_argument("--threshold", type=share, metavar="X", help="replace the model's thresholds, 0 to 1")
     output = parser.add_argument_group("output")
     form = output.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -36,31 +41,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--report", metavar="DIR", help="also write a gallery page into a new folder")
     output.add_argument("--force", action="store_true", help="replace an earlier report")
     speed = parser.add_argument_group("speed")
-    speed.add_argument("--batch", type=int, metavar="N", help="images computed together")
+    speed.add_argument("--batch", type=whole(1), metavar="N", help="images computed together")
     speed.add_argument("--device", default="auto", help="auto, cpu, cuda, … (see: beholder doctor)")
     speed.add_argument("--exact", action="store_true", help="decode large JPEGs whole instead of at a reduced scale")
     safety = parser.add_argument_group("reading")
-    safety.add_argument("--every", type=int, default=1, metavar="N", help="of a video, one frame in N (1)")
+    safety.add_argument("--every", type=whole(1), default=1, metavar="N", help="of a video, one frame in N (1)")
     safety.add_argument("--isolate", action="store_true", help="decode every image in a process that can be killed")
-    safety.add_argument("--max-pixels", type=int, metavar="N", help="largest image, width times height")
-    safety.add_argument("--max-bytes", type=int, metavar="N", help="largest encoded image")
-    safety.add_argument("--max-frames", type=int, metavar="N", help="most frames of one video")
-    safety.add_argument("--timeout", type=float, metavar="SECONDS", help="longest time to decode one image")
+    safety.add_argument("--max-pixels", type=whole(1), metavar="N", help="largest image, width times height")
+    safety.add_argument("--max-bytes", type=whole(1), metavar="N", help="largest encoded image")
+    safety.add_argument("--max-frames", type=whole(1), metavar="N", help="most frames of one video")
+    safety.add_argument("--timeout", type=seconds, metavar="SECONDS", help="longest time to decode one image")
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer every image; see the module."""
+    from beholder.cli.answers import closing
     from beholder.zoo import DEFAULT_MODEL, load
 
     _check(args)
     limits = _limits(args)
-    isolation: Isolation = "always" if args.isolate else "auto"
     name = args.model or DEFAULT_MODEL
-    model = load(name, device=args.device, limits=limits, isolation=isolation, exact=args.exact)
+    model = load(name, device=args.device, limits=limits, isolation=_isolation(args), exact=args.exact)
     started = time.perf_counter()
-    counts = _answer(args, model, _inputs(args, limits))
+    counts = _answer(args, model, limits)
     if not (args.json or args.csv):
-        printing.closing(model.card, counts.done, counts.failed, time.perf_counter() - started, args.model is None)
+        closing(model.card, counts.done, counts.failed, time.perf_counter() - started, args.model is None)
+    if counts.interrupted:
+        printing.warn(f"beholder: interrupted; {args.report} shows what was answered until then")
+        return 130
     if counts.done == 0 and counts.nothing_there == counts.failed:
         return 2
     return 1 if counts.failed else 0
@@ -71,37 +79,52 @@ class _Counts:
         self.done = 0
         self.failed = 0
         self.nothing_there = 0
+        self.interrupted = False
+
+    def add(self, answer: Result | ImageFailure) -> None:
+        """Count an answer."""
+        kind = getattr(answer, "kind", None)  # of a failure
+        self.done += kind is None
+        self.failed += kind is not None
+        self.nothing_there += kind in _NOTHING_THERE
 
 
-def _answer(args: argparse.Namespace, model: FileModel, inputs: Iterator[Input]) -> _Counts:
+def _answer(args: argparse.Namespace, model: FileModel, limits: Limits) -> _Counts:
+    """Answer, print and count; an interrupted report keeps what is done."""
+    from beholder.cli.answers import printer
     from beholder.result import ImageFailure
 
     counts = _Counts()
+    inputs = _inputs(args, limits)
     answers = model.predict_many(inputs, top=args.top, threshold=args.threshold, batch_size=args.batch)
-    printer = printing.printer("json" if args.json else "csv" if args.csv else "table", model.card)
-    with printing.progress() as advance, _gallery(args, model) as gallery:
-        for answer in answers:
-            advance()
-            printer(answer)
-            if isinstance(answer, ImageFailure):
-                counts.failed += 1
-                counts.nothing_there += answer.kind in _NOTHING_THERE
-                printing.warn(str(answer))
-            else:
-                counts.done += 1
-            if gallery is not None:
-                gallery.add(answer)
+    show = printer("json" if args.json else "csv" if args.csv else "table")
+    with printing.progress() as advance, _gallery(args, model, limits) as gallery:
+        try:
+            for answer in answers:
+                advance()
+                show(answer)
+                if isinstance(answer, ImageFailure):
+                    printing.warn(str(answer))
+                counts.add(answer)
+                if gallery is not None:
+                    gallery.add(answer)
+        except KeyboardInterrupt:
+            if gallery is None:
+                raise
+            counts.interrupted = True
     return counts
 
 
-def _gallery(args: argparse.Namespace, model: FileModel) -> Any:
-    from contextlib import nullcontext
-
+def _gallery(args: argparse.Namespace, model: FileModel, limits: Limits) -> AbstractContextManager[Gallery | None]:
     if args.report is None:
         return nullcontext()
     from beholder.cli.gallery import Gallery
 
-    return Gallery(args.report, model.card, overwrite=args.force)
+    return Gallery(args.report, model.card, overwrite=args.force, limits=limits, isolation=_isolation(args))
+
+
+def _isolation(args: argparse.Namespace) -> Isolation:
+    return "always" if args.isolate else "auto"
 
 
 def _inputs(args: argparse.Namespace, limits: Limits) -> Iterator[Input]:
@@ -120,16 +143,26 @@ def _limits(args: argparse.Namespace) -> Limits:
         "max_frames": args.max_frames,
         "timeout_seconds": args.timeout,
     }
-    for option, value in given.items():
-        if value is not None and value <= 0:
-            raise UsageError(f"--{option.removesuffix('_seconds').replace('_', '-')}: must be above 0, found {value}")
     return Limits(**{name: value for name, value in given.items() if value is not None})
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.every < 1:
-        raise UsageError(f"--every: must be at least 1, found {args.every}")
     if args.sources.count("-") > 1:
         raise UsageError("standard input (-) can be read once only")
     if "-" in args.sources and sys.stdin.isatty():
         raise UsageError("standard input (-) is a terminal; pipe an image into it: beholder predict - < cat.jpg")
+    for source in args.sources:
+        if _is_model(source):
+            raise UsageError(
+                f"{source}: is a model where images are expected; "
+                f"pass it with --model: beholder predict IMAGES --model {source}"
+            )
+
+
+def _is_model(source: str) -> bool:
+    """Whether a source is a model file, or a name of the zoo and nothing else."""
+    from beholder.zoo.names import BUILTIN, pulled_path
+
+    if os.path.exists(source):
+        return source.lower().endswith(".onnx") and os.path.isfile(source)
+    return source in BUILTIN or pulled_path(source).is_file()

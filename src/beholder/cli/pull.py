@@ -67,4 +67,3 @@ def summary(path: Path, card: ModelCard) -> str:
 
 def _license(card: ModelCard) -> str:
     return card.provenance.weights_license or "not stated, so ask its authors"
-

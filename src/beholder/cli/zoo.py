@@ -21,26 +21,25 @@ def run(args: argparse.Namespace) -> int:
     from beholder.errors import InvalidModel, OutputFailed
     from beholder.zoo import BUILTIN, available
 
-    failed = 0
     try:
-        for name, card in available():
-            if isinstance(card, InvalidModel):
-                failed += 1
-                printing.warn(f"{card}; fetch it again with: beholder pull {name.replace('~', '/')} --force")
-            elif args.json:
-                printing.say(printing.as_json({"name": name, "card": card.to_dict()}))
-            else:
-                _show(name, card)
+        models = list(available())
     except OutputFailed as error:
-        if "output" in str(error).split(":")[0]:
-            raise
-        failed += 1
         for name in BUILTIN:
             printing.say(printing.as_json({"name": name, "card": None}) if args.json else f"{name}  (built in)")
         printing.warn(f"{error}; so it is made anew each time; set BEHOLDER_CACHE to a folder to keep it in")
+        return 1
+    damaged = 0
+    for name, card in models:
+        if isinstance(card, InvalidModel):
+            damaged += 1
+            printing.warn(f"{card}; fetch it again with: beholder pull {name.replace('~', '/')} --force")
+        elif args.json:
+            printing.say(printing.as_json({"name": name, "card": card.to_dict()}))
+        else:
+            _show(name, card)
     if not args.json:
         printing.warn("more of one: beholder info NAME; another from a hub: beholder pull ORG/NAME")
-    return 1 if failed else 0
+    return 1 if damaged else 0
 
 
 def _show(name: str, card: ModelCard) -> None:

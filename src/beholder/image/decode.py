@@ -125,9 +125,8 @@ def check_bytes(size: int, source: str, limits: Limits) -> None:
         ImageTooLarge: more bytes than allowed.
     """
     if size > limits.max_bytes:
-        raise ImageTooLarge(
-            source, f"{size:,} bytes; at most {limits.max_bytes:,} are allowed; {raise_it('max_bytes')}"
-        )
+        most = f"at most {limits.max_bytes:,} are allowed; {raise_it('max_bytes')}"
+        raise ImageTooLarge(source, f"{size:,} bytes; {most}")
 
 
 def check_pixels(width: int, height: int, source: str, limits: Limits) -> None:
@@ -231,7 +230,8 @@ def _frame_kind(data: bytes) -> int | None:
 def _identify(stream: BytesIO, source: str) -> PIL.Image.Image | None:
     """As `PIL.Image.open`, but without its own limit on pixels, and never opening a format that is refused.
 
-    Loading all of Pillow's plug-ins takes long, and the first bytes nearly always name the one that is needed. Nor does it miss a format while another thread is loading Pillow's plug-ins for the first time.
+    Loading all of Pillow's plug-ins takes long, and the first bytes nearly always name the one that is needed. No format
+    is missed while another thread is loading them for the first time.
     """
     head = stream.read(32)
     tried: set[str] = set()

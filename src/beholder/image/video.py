@@ -6,15 +6,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from weakref import ref
 
 from beholder.errors import ImageError, ImageTooLarge, SourceNotFound, UnreadableImage, UnsupportedImage
 from beholder.image.decode import check_pixels
 from beholder.image.input import Input, failing
 from beholder.image.limits import Limits, raise_it
-
-if TYPE_CHECKING:
-    from weakref import ref
 
 
 def video_frames(path: str, limits: Limits, every: int = 1) -> Iterator[Input]:
@@ -115,9 +113,7 @@ class _Frame:
         if pixels is None:
             pixels = self._seen() if self._seen is not None else None
             return self._again() if pixels is None else pixels
-        import weakref
-
-        self._seen = weakref.ref(pixels)  # before the other is let go: several threads may load a frame
+        self._seen = ref(pixels)  # before the other is let go: several threads may load a frame
         self._pixels = None
         return pixels
 

@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from queue import Empty, LifoQueue
@@ -130,7 +130,7 @@ class _Worker:
         if needed_scale is not None and data.startswith(b"\xff\xd8"):
             height, width = self._ask({"ask": "size"}, data, source, deadline, lambda head, _: head["size_hw"])
             scale = needed_scale((height, width))
-            data = b""  # the worker keeps what it has just seen
+            return self._ask({"ask": "pixels", "scale": scale, "kept": True}, b"", source, deadline, _decoded)
         return self._ask({"ask": "pixels", "scale": scale}, data, source, deadline, _decoded)
 
     def close(self) -> None:
@@ -169,9 +169,8 @@ class _Worker:
         self._kill()
         code = self._process.wait()
         if late:
-            return ImageTimeout(
-                source, f"not decoded within {self.limits.timeout_seconds:g} seconds; {raise_it('timeout_seconds')}"
-            )
+            seconds = f"{self.limits.timeout_seconds:g} seconds"
+            return ImageTimeout(source, f"not decoded within {seconds}; {raise_it('timeout_seconds')}")
         reason = f"its decoder crashed (status {code}); only this image is lost"
         return UnreadableImage(source, f"not a readable image: {reason}")
 
@@ -222,7 +221,7 @@ def _decoded(head: Mapping[str, Any], pixels: bytes) -> Decoded:
     said["taken_at"] = said["taken_at"] and datetime.fromisoformat(said["taken_at"])
     said["location"] = said["location"] and Location(**said["location"])
     pil = PIL.Image.frombytes("RGB", (pixels_width, pixels_height), pixels)
-    return Decoded(pil, (int(height), int(width)), partial(Metadata, **said))
+    return Decoded(pil, (int(height), int(width)), partial(replace, Metadata(**said)))
 
 
 def _send(stream: IO[bytes] | None, head: Mapping[str, Any], payload: bytes) -> None:
@@ -319,13 +318,14 @@ def main() -> None:
             request, data = _receive(requests, limits.max_bytes + 1)
         except EOFError:
             return
-        data = data or kept  # the pixels of a JPEG are asked for right after its size, without sending it again
+        if request.get("kept"):  # the pixels of the image whose size was just asked for
+            data = kept
         kept = data if request["ask"] == "size" else b""
         _end_after(limits.timeout_seconds + 1)
         head, payload = _answer(request, data, limits)
         _send(answers, head, payload)
         _end_after(0)
-        del data, payload
+        del data, head, payload
 
 
 if __name__ == "__main__":
