@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -58,6 +59,36 @@ def test_csv_can_be_read_back(beholder: Command, photos: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert [row["rank"] for row in rows] == ["1", "2"] * 3
     assert all(0 <= float(row["confidence"]) <= 1 for row in rows)
+    assert {row["model"] for row in rows} == {"efficientnet-lite0"}
+    assert {row["unknown"] for row in rows} == {""}
+
+
+def test_options_stand_anywhere_and_two_dashes_end_them(beholder: Command, photos: Path, tmp_path: Path) -> None:
+    shutil.copy(photos / "a2.png", tmp_path / "-b.png")
+    assert len(beholder("predict", "photos/a2.png", "--json", "photos/a10.jpg").lines) == 2
+    assert beholder("predict", "--json", "--", "-b.png").lines[0]["source"] == "-b.png"
+
+
+def test_a_name_is_cut_on_a_terminal_only(beholder: Command, photos: Path) -> None:
+    name = f"{'long' * 30}.png"
+    shutil.copy(photos / "a2.png", photos / name)
+    assert f"photos/{name} " in beholder("predict", f"photos/{name}").out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("words", [["predict", "photos/a2.png"], ["predict", "photos", "--csv"], ["--help"]])
+def test_a_full_disk_is_told_in_one_line(photos: Path, cache: Path, words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "beholder", *words],
+            cwd=photos.parent,
+            env={**os.environ, "BEHOLDER_CACHE": str(cache)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "beholder: the output cannot be written: No space left on device\n"
 
 
 def test_an_unreadable_image_is_named_and_the_others_are_answered(beholder: Command, photos: Path) -> None:
@@ -101,12 +132,18 @@ def test_nothing_to_do_exits_2(beholder: Command, tmp_path: Path, words: list[st
         (["photos", "--model", "efficientnet-lite1"], "did you mean 'efficientnet-lite0'?"),
         (["photos", "--model", "photos"], "is a folder where a model is expected"),
         (["photos", "--model", "photos/a2.png"], "photos/a2.png"),
-        (["photos", "--threshold", "1.5"], "threshold: must lie between 0 and 1, found 1.5"),
-        (["photos", "--top", "-1"], "top: must be 0 (all) or"),
+        (["photos", "--threshold", "1.5"], "--threshold: must lie between 0 and 1, found 1.5"),
+        (["photos", "--top", "-1"], "--top: must be at least 0, found -1; see: beholder predict --help"),
         (["photos", "--device", "cuda"], "device 'cuda' is not present here"),
-        (["photos", "--batch", "0"], "batch_size: must be an integer from 1 up"),
-        (["photos", "--max-pixels", "0"], "--max-pixels: must be above 0"),
+        (["photos", "--batch", "0"], "--batch: must be at least 1, found 0"),
+        (["photos", "--max-pixels", "0"], "--max-pixels: must be at least 1"),
         (["photos", "--every", "0"], "--every: must be at least 1"),
+        (["photos", "--top", "many"], "--top: must be a whole number, found 'many'"),
+        (["photos", "--jsn"], "--jsn is not an option; did you mean '--json'?"),
+        (["photos", "--json", "--csv"], "--csv: cannot go with --json"),
+        (["photos", "--model"], "--model: needs a value"),
+        ([], "SOURCE: must be given"),
+        (["efficientnet-lite0"], "is a model where images are expected; pass it with --model"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exits_2(beholder: Command, photos: Path, words: list[str], reason: str) -> None:
@@ -202,6 +239,29 @@ def test_a_report_is_never_overwritten_unasked(beholder: Command, photos: Path, 
     refused = beholder("predict", "photos", "--report", "photos", "--force")
     assert refused.status == 2
     assert "holds other files" in refused.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
+def test_an_interrupted_report_shows_what_is_done(photos: Path, cache: Path, tmp_path: Path) -> None:
+    words = ["predict", *["photos"] * 500, "--json", "--report", "page"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "beholder", *words],
+        cwd=tmp_path,
+        env={**os.environ, "BEHOLDER_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert b"interrupted; page shows what was answered until then" in err
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    answered = len(lines) + len(out.splitlines())
+    assert answered - 1 <= page.count("<li ") <= answered < 1500
+    assert page.rstrip().endswith("</html>")
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare (util-linux) is not installed")

@@ -6,7 +6,9 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -15,7 +17,7 @@ from running import Command
 
 import beholder as package
 from beholder.cli import VERBS
-from beholder.model import ModelCard
+from beholder.model import ModelCard, write_card
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -41,6 +43,12 @@ def test_a_wrong_verb_suggests_the_nearest(beholder: Command) -> None:
     done = beholder("predcit", "photos")
     assert done.status == 2
     assert "did you mean 'predict'?" in done.err
+
+
+def test_no_verb_prints_the_help(beholder: Command) -> None:
+    done = beholder()
+    assert (done.status, done.err) == (0, "")
+    assert done.out == beholder("--help").out
 
 
 def test_version(beholder: Command) -> None:
@@ -99,6 +107,71 @@ def test_zoo_lists_the_built_in_model(beholder: Command) -> None:
     assert "Apache-2.0" in beholder("zoo").out
 
 
+@pytest.fixture
+def no_cache(tmp_path: Path) -> str:
+    """A cache folder that cannot be made."""
+    (tmp_path / "file").write_text("")
+    return str(tmp_path / "file" / "cache")
+
+
+def test_zoo_without_a_cache_still_names_the_built_in_model(beholder: Command, no_cache: str) -> None:
+    done = beholder("zoo", "--json", BEHOLDER_CACHE=no_cache)
+    assert [model["name"] for model in done.lines] == ["efficientnet-lite0"]
+    assert done.status in (0, 1)
+
+
+def test_info_without_a_cache_still_tells(beholder: Command, no_cache: str) -> None:
+    done = beholder("info", "efficientnet-lite0", BEHOLDER_CACHE=no_cache)
+    assert done.status == 0
+    assert "1,000" in done.out
+    assert len(done.err.splitlines()) <= 1
+
+
+def test_zoo_says_how_a_damaged_model_is_fetched_again(beholder: Command, tmp_path: Path) -> None:
+    pulled = tmp_path / "cache" / "models" / "pulled"
+    pulled.mkdir(parents=True)
+    (pulled / "org~name.onnx").write_bytes(b"junk")
+    done = beholder("zoo", BEHOLDER_CACHE=str(tmp_path / "cache"))
+    assert done.status == 1
+    assert "beholder pull org/name --force" in done.err
+
+
+@pytest.fixture
+def tuned(beholder: Command, tmp_path: Path) -> Callable[..., str]:
+    """Copies the built-in model with another card."""
+    (info,) = beholder("info", "efficientnet-lite0", "--json").lines
+
+    def copy(**changes: Any) -> str:
+        card = {**info["card"], **changes}
+        write_card(info["path"], ModelCard.from_json(json.dumps(card)), tmp_path / "tuned.onnx")
+        return "tuned.onnx"
+
+    return copy
+
+
+def test_info_of_a_model_with_sigmoid_calibration(beholder: Command, tuned: Callable[..., str]) -> None:
+    calibration = {"method": "sigmoid", "temperature": None, "count": 1200}
+    done = beholder("info", tuned(calibration=calibration))
+    assert done.status == 0
+    assert "yes, on 1,200 images (a slope and a shift for each label)" in done.out
+    assert {"file", "file digest", "graph digest"} <= {line[2:16].strip() for line in done.out.splitlines()}
+
+
+def test_a_model_cannot_steer_the_terminal(beholder: Command, tuned: Callable[..., str], tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (30, 20)).save(tmp_path / "black.png")
+    (card,) = (line["card"] for line in beholder("info", "efficientnet-lite0", "--json").lines)
+    labels = [f"{label}\u202e" for label in card["labels"]]
+    name = tuned(labels=labels, description="\x1b]0;mine\x07")
+    for words in (["info", name], ["info", name, "--json"], ["info", name, "--snippet", "python"]):
+        assert not re.search("[\x1b\x9b\x07\u202e]", beholder(*words).out)
+    for form in ([], ["--json"], ["--csv"]):
+        done = beholder("predict", "black.png", "--model", name, *form)
+        assert done.status == 0
+        assert not re.search("[\x1b\x9b\x07\u202e]", done.out + done.err)
+    (answer,) = beholder("predict", "black.png", "--model", name, "--json").lines
+    assert answer["labels"][0]["name"] in labels
+
+
 def test_doctor_finds_nothing_broken(beholder: Command) -> None:
     done = beholder("doctor", "--json")
     assert done.status == 0
@@ -121,5 +194,7 @@ def test_demo_writes_a_page(beholder: Command, tmp_path: Path) -> None:
     assert "chelsea.png" in page
     assert "not people" in page
     assert "50%" in page
+    assert "top-1 75.1%" in page
+    assert 'alt=""' not in page
     assert beholder("demo").status == 2
     assert beholder("demo", "--force").status == 0

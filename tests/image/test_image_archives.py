@@ -137,7 +137,10 @@ def test_unknown_compression(tmp_path):
 def test_zip_bomb_is_refused_by_what_it_says_of_itself(tmp_path):
     archive = zipped({"bomb.png": bytes(5_000_000), "a.png": PNG}, compression=zipfile.ZIP_DEFLATED)
     found = answers(archive, tmp_path, limits=Limits(max_bytes=1_000_000))
-    assert found["bomb.png"].reason == "5,000,000 bytes unpacked; at most 1,000,000 are allowed"
+    assert (
+        found["bomb.png"].reason
+        == "5,000,000 bytes unpacked; at most 1,000,000 are allowed; raise the limit max_bytes (--max-bytes)"
+    )
     assert found["a.png"] == (4, 6)
 
 
@@ -153,7 +156,9 @@ def test_tar_bomb_ends_the_archive(tmp_path):
     archive = tarred({"a.png": PNG, "bomb.png": bytes(5_000_000), "b.png": PNG}, "w:gz")
     found = answers(archive, tmp_path, "a.tgz", limits=Limits(max_bytes=1_000_000))
     assert found["a.png"] == (4, 6)
-    assert found["bomb.png"].reason.endswith("are allowed; the archive was not read on")
+    assert found["bomb.png"].reason.endswith(
+        "are allowed and the archive was not read on; raise the limit max_bytes (--max-bytes)"
+    )
     assert len(found) == 2
 
 
@@ -186,7 +191,7 @@ def test_number_of_members_is_limited(pack, tmp_path):
     archive = pack({f"{index}.png": PNG for index in range(5)})
     *good, last = answers(archive, tmp_path, limits=Limits(max_members=3)).values()
     assert good == [(4, 6)] * 3
-    assert last == ("image_too_large", "more than the 3 members allowed")
+    assert last == ("image_too_large", "more than the 3 members allowed; raise the limit max_members")
 
 
 @pytest.mark.parametrize("archive", [b"", b"no archive", b"PK\x03\x04", zipped({"a.png": PNG})[:-30], b"\x1f\x8b" * 9])

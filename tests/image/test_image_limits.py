@@ -67,7 +67,9 @@ for file in files:
 def test_pixels_are_limited_exactly():
     data = encoded(flat("RGB", 0), "PNG")
     assert read(data, limits=Limits(max_pixels=24)).size_hw == (4, 6)
-    with pytest.raises(ImageTooLarge, match=r"6 x 4 pixels; at most 23 are allowed \(see --max-pixels\)"):
+    with pytest.raises(
+        ImageTooLarge, match=r"6 x 4 pixels; at most 23 are allowed; raise the limit max_pixels \(--max-pixels\)"
+    ):
         read(data, limits=Limits(max_pixels=23))
 
 
@@ -200,3 +202,27 @@ def test_one_bad_image_does_not_stop_the_others():
             except ImageError as error:
                 answers.append(error.kind)
     assert answers == [(4, 6), "image_too_large", (4, 6), (4, 6), "unreadable_image", (4, 6)]
+
+
+def test_text_that_grows_is_refused_in_plain_words():
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(64 * 2**20)))
+    data = encoded(flat("RGB", (1, 2, 3)), "PNG")
+    with pytest.raises(UnreadableImage, match=r"not a readable image: its text would take more memory than allowed$"):
+        read(data[:33] + text + data[33:])
+
+
+def test_damaged_webp_is_told_in_plain_words():
+    with pytest.raises(UnreadableImage, match="the WEBP data is damaged or cut short; copy the file again"):
+        read(encoded(flat("RGB", (1, 2, 3)), "WEBP")[:40])
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+def test_only_the_plug_in_that_is_needed_is_loaded(format, tmp_path):
+    """Loading them all would take longer than to decode a photograph."""
+    (tmp_path / "image").write_bytes(encoded(flat("RGB", (1, 2, 3)), format))
+    program = (
+        "import sys; from beholder.image import read; read('image');"
+        "print(*sorted(name[4:-11] for name in sys.modules if name.endswith('ImagePlugin')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().upper() == format

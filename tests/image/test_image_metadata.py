@@ -2,7 +2,9 @@
 
 import csv
 import hashlib
+import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +14,7 @@ from encoding import encoded
 from goldens import flat, goldens
 from PIL.TiffImagePlugin import IFDRational
 
-from beholder.image import Location, read
+from beholder.image import Location, Reader, read
 
 MAKE, MODEL, CHANGED, DETAILS, TAKEN, GPS = 271, 272, 306, 0x8769, 36867, 0x8825
 
@@ -136,6 +138,21 @@ def test_damaged_exif_is_ignored():
         assert sorted(image.size_hw) == [4, 6]
         for text in (image.metadata.camera_make, image.metadata.camera_model):
             assert text is None or (text.isprintable() and len(text) <= 200)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_tags_are_taken_apart_only_when_asked_for_by_any_thread(format, monkeypatch):
+    data = photograph(format, tags={MAKE: "Maker", MODEL: "3"}, details={TAKEN: "2024:01:02 03:04:05"}, gps={1: "N"})
+    here = read(data, isolation="never")
+    with ThreadPoolExecutor(8) as threads:
+        told = list(threads.map(lambda _: here._metadata(), range(200)))
+    assert {each.taken_at for each in told} == {datetime(2024, 1, 2, 3, 4, 5)}
+    assert pickle.loads(pickle.dumps(here)).metadata == here.metadata
+    with Reader(isolation="always") as reader:
+        there = reader.read(data, "there")
+        monkeypatch.setattr(PIL.Image.Exif, "get_ifd", None)
+        monkeypatch.setattr(PIL.Image, "open", None)
+        assert there.metadata == here.metadata
 
 
 def test_long_text_is_cut_and_made_printable():

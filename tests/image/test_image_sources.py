@@ -86,7 +86,9 @@ def test_pipe_in_a_folder_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     first, second = expand(tmp_path, Limits())
     assert first.load() == PNG
-    with pytest.raises(UnreadableImage, match="pipe or device"):
+    with pytest.raises(
+        UnreadableImage, match="a pipe where a file is expected; pipe it into standard input, and name it -"
+    ):
         second.load()
 
 
@@ -149,6 +151,15 @@ def test_pattern(tmp_path):
     assert "only folders match" in str(failure(str(tmp_path / "?")))
 
 
+def test_pattern_in_a_folder_whose_name_looks_like_one(tmp_path, monkeypatch):
+    write(tmp_path, "[x] *2/a.png", "[x] *2/b/c.png", "x/d.png")
+    monkeypatch.chdir(tmp_path)
+    for root in ("", f"{tmp_path}/"):
+        assert [found.name for found in expand(f"{root}[x] *2/*.png", Limits())] == [f"{root}[x] *2/a.png"]
+        assert len(list(expand(f"{root}[x] *2/**/*.png", Limits()))) == 2
+        assert [found.name for found in expand(f"{root}[x]/*.png", Limits())] == [f"{root}x/d.png"]
+
+
 def test_name_that_looks_like_a_pattern_is_a_file_when_it_exists(tmp_path):
     write(tmp_path, "a[1].png", "-dash.png", "name with spaces äö 图.png")
     for name in ("a[1].png", "-dash.png", "name with spaces äö 图.png"):
@@ -183,6 +194,11 @@ def test_one_missing_file_in_a_list_does_not_stop_the_others(tmp_path):
             except ImageError as error:
                 answers.append(error.kind)
     assert answers == [(4, 6), "not_found", "no_images", "unreadable_image", (4, 6)]
+
+
+def test_empty_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert str(failure("-")) == "-: standard input is empty; pipe an image into it"
 
 
 def test_steps_are_positive():

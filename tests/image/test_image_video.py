@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from beholder.errors import ImageTooLarge, MissingPackage, SourceNotFound, UnreadableImage
+from beholder.errors import ImageTooLarge, SourceNotFound, UnreadableImage, UnsupportedImage
 from beholder.image import Limits, Reader, expand
 
 FRAMES, RATE, SIZE_WH = 12, 4.0, (64, 48)
@@ -105,12 +105,14 @@ def test_opencv_says_nothing_on_standard_error(cv2, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["camera:0", "clip.mp4"])
-def test_missing_package_is_named(source, tmp_path, monkeypatch):
+def test_missing_package_is_named_and_the_others_are_answered(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clip.mp4").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingPackage, match=r"pip install 'beholder\[video\]'"):
-        list(expand(source, Limits()))
+    first, bad, last = expand([b"1", source, b"2"], Limits())
+    assert (first.load(), last.load()) == (b"1", b"2")
+    with pytest.raises(UnsupportedImage, match=rf"{source}: videos and cameras need OpenCV; .*'beholder\[video\]'"):
+        bad.load()
 
 
 def test_camera_is_live(cv2, monkeypatch):
@@ -135,12 +137,51 @@ def test_camera_is_live(cv2, monkeypatch):
             pass
 
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    for each in expand("camera:0", Limits(), every=2):  # a frame can be drawn after it was answered, before the next
+        assert each.load() is each.load()
+    with pytest.raises(SourceNotFound, match="camera:0: the frame of a camera is not kept"):
+        each.load()
     first, second, third = expand("camera:0", Limits())
     assert (first.live, first.frame, third.frame) == (True, 0, 2)
     assert 0 <= first.time_seconds <= third.time_seconds
     assert first.load()[0, 0].tolist() == [255, 0, 0]
     with pytest.raises(UnreadableImage, match="frame 1 cannot be decoded"):
         second.load()
+
+
+def test_frame_is_read_again_from_its_file(clip):
+    found = list(expand(clip, Limits(), every=3))
+    before = [each.load() for each in found]
+    after = [each.load() for each in found]
+    assert all(one is other for one, other in zip(before, after, strict=True))  # somebody holds them
+    before = [pixels.copy() for pixels in before]
+    del after
+    assert all(np.array_equal(each.load(), pixels) for each, pixels in zip(found, before, strict=True))
+    clip.unlink()
+    with pytest.raises(SourceNotFound, match="no such file"):
+        found[0].load()
+    clip.write_bytes(b"no video at all" * 100)
+    with pytest.raises(UnreadableImage, match="frame 3 cannot be read again"):
+        found[1].load()
+
+
+def test_frame_is_found_where_seeking_leads_to_another(clip, cv2, monkeypatch):
+    found = list(expand(clip, Limits()))
+    before = [each.load().copy() for each in found]
+
+    class Lost:
+        def __init__(self, path):
+            self.capture = capture(path)
+
+        def __getattr__(self, name):
+            return getattr(self.capture, name)
+
+        def set(self, *_):
+            return self.capture.set(cv2.CAP_PROP_POS_FRAMES, 2)
+
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", Lost)
+    assert all(np.array_equal(each.load(), pixels) for each, pixels in zip(found, before, strict=True))
 
 
 @pytest.mark.parametrize("name", ["bottle-detection.mp4", "again.mkv"])

@@ -17,7 +17,7 @@ from encoding import encoded
 from goldens import Golden, flat, goldens
 
 from beholder.errors import ImageTimeout, ImageTooLarge, UnreadableImage
-from beholder.image import Limits, Reader, read
+from beholder.image import Limits, Reader, read, worker
 from beholder.image.worker import _decoded, _receive, _send
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and /proc are those of Unix")
@@ -133,6 +133,30 @@ def test_memory_is_limited_and_the_next_image_is_answered():
             reader.read(large, "large")
         assert reader.read(GOOD, "good").size_hw == (4, 6)
     assert read(large, isolation="always").size_hw == (8000, 8000)
+
+
+def test_jpeg_that_may_be_reduced_is_sent_once(reader, monkeypatch):
+    data = encoded(flat("RGB", (9, 9, 9)).resize((640, 480)), "JPEG")
+    sent = []
+    monkeypatch.setattr(
+        worker, "_send", lambda stream, head, payload: (sent.append(payload), _send(stream, head, payload))
+    )
+    image = reader.read(data, "a", lambda _: 0.25)
+    assert (image.size_hw, image.pil.size) == ((480, 640), (160, 120))
+    assert sent == [data, b""]
+
+
+def test_nothing_is_left_of_the_image_before(reader):
+    """Not of one whose size was asked for and whose pixels never were."""
+    worker_pid(reader)
+    good = encoded(flat("RGB", (9, 9, 9)), "JPEG")
+    with pytest.raises(ZeroDivisionError):
+        reader.read(good, "good", lambda _: 1 // 0)
+    with pytest.raises(UnreadableImage, match="the file is empty"):
+        reader.read(b"", "empty")
+    with pytest.raises(UnreadableImage):
+        reader.read(good[:10], "cut", lambda _: 0.5)
+    assert len(reader._workers()._idle.queue) == 1
 
 
 def test_interrupt_from_the_keyboard_is_left_to_the_parent(reader):

@@ -7,9 +7,11 @@ import threading
 import time
 import tracemalloc
 
+import numpy as np
 import pytest
 
 import graphs
+from beholder.errors import UsageError
 from beholder.image import Input
 from beholder.model import FileModel
 from beholder.model.pipeline import run_batches
@@ -143,6 +145,29 @@ def test_what_the_inputs_raise_comes_through():
     assert own_threads() == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 9, 40])
+@pytest.mark.parametrize("live", [False, True])
+def test_what_came_before_is_answered_when_the_inputs_raise(count, live):
+    def broken():
+        yield from inputs(count, live)
+        raise OSError("unplugged")
+
+    given = []
+    with pytest.raises(OSError, match="unplugged"):
+        for answer in run_batches(broken(), names, 4, 2):
+            given.append(answer)
+    assert given == names(inputs(count))
+    assert own_threads() == []
+
+
+def test_what_is_no_image_at_all_ends_the_run_after_the_answers_before():
+    model = FileModel(graphs.make_card("classify"), mean_color())
+    answers = model.predict_many([graphs.photo((25, 40)), 5])
+    assert next(answers).size_hw == (25, 40)
+    with pytest.raises(UsageError, match="found int"):
+        next(answers)
+
+
 @pytest.mark.parametrize("before", [0, 1, 5])
 def test_a_live_source_is_answered_before_it_gives_the_next(before):
     given = []
@@ -187,3 +212,24 @@ def test_memory_does_not_grow_with_the_number_of_images():
         assert peak(model.predict_many(pictures(), batch_size=2), 30) < 15e6
     finally:
         tracemalloc.stop()
+
+
+def test_results_of_a_video_do_not_hold_its_frames(tmp_path):
+    """200 frames of 230 kB, all of whose results are kept, and can still be drawn."""
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV: pip install 'beholder[video]'")
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (320, 240))
+    if not writer.isOpened():
+        pytest.skip("this build of OpenCV writes no Motion JPEG")
+    for index in range(200):
+        writer.write(np.full((240, 320, 3), index, np.uint8))
+    writer.release()
+    model = FileModel(graphs.make_card("classify"), mean_color())
+    tracemalloc.start()
+    try:
+        kept = list(model.predict_many(str(path)))
+        assert tracemalloc.get_traced_memory()[0] < 10e6
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 200
+    assert abs(int(kept[150]._pixels()[120, 160, 0]) - 150) < 5

@@ -144,5 +144,5 @@ def closing(card: ModelCard, done: int, failed: int, seconds: float, is_default:
     if is_default and done:
         printing.warn(
             f"answered by {card.name}, which knows {len(card.labels):,} kinds of things, not people, "
-            "and always names one of them; more: beholder info " + card.name
+            "and answers with these also for what is none of them; more: beholder info " + card.name
         )

@@ -194,13 +194,14 @@ def _said(answer: Result) -> _Said:
 
 def _item_html(order: int, said: _Said, picture: str | None, is_drawn: bool, name: str, source: str) -> str:
     """The HTML of one image. Whatever comes from a file, a model or a person is escaped here and nowhere else."""
-    text = {key: html.escape(value) for key, value in said._asdict().items() if isinstance(value, str)}
+    plain = {**said._asdict(), "alt": f"{said.headline}; {said.note}" if said.note else said.headline}
+    text = {key: html.escape(value) for key, value in plain.items() if isinstance(value, str)}
     whole = ' class="whole"' if is_drawn else ""
     bars = "".join(_bar(label.name, label.confidence) for label in said.bars)
     parts = (
         f'<li class="{text["kind"]}" data-order="{order}" data-confidence="{said.confidence}" '
         f'data-label="{text["headline"]}">',
-        f'<img src="{picture}" alt="{text["headline"]}" loading="lazy"{whole}>' if picture else "",
+        f'<img src="{picture}" alt="{text["alt"]}" loading="lazy"{whole}>' if picture else "",
         f'<div class="body"><p class="answer">{text["headline"]}</p>',
         f'<p class="note">{text["note"]}</p>' if said.note else "",
         f"<dl>{bars}</dl>" if bars else "",
@@ -227,7 +228,8 @@ def _about(card: ModelCard) -> str:
             "in place of the exact label."
         )
     facts += [
-        f"{_METRICS.get(measure.metric, measure.metric)} {measure.value:.1%} on {measure.dataset}, {measure.origin} by {measure.by}."
+        f"{_METRICS.get(measure.metric, measure.metric)} {measure.value:.1%} on {measure.dataset}, "
+        f"{measure.origin} by {measure.by}."
         for measure in card.evaluation
     ]
     if card.provenance.weights_license:

@@ -6,9 +6,9 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from beholder.errors import one_line
+from beholder.cli import printing
 from beholder.records import nearest
 
 _SAID: Final = (
@@ -34,7 +34,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_words(self, words: list[str]) -> argparse.Namespace:
         """Parse words; options may stand before, between and after the others, and all after `--` are no options."""
-        args, unknown = self.parse_known_intermixed_args(words)
+        parse = self.parse_known_args if "--" in words else self.parse_known_intermixed_args  # which loses the `--`
+        args, unknown = parse(words)
         if unknown:
             self.refuse(unknown)
         return args
@@ -43,6 +44,10 @@ class Parser(argparse.ArgumentParser):
         """Refuse words that mean nothing here: the first option among them, or the first of all."""
         words = [word for word in unknown if word.startswith("-")] or unknown
         self.error(self._unknown(words[0].split("=")[0]))
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; unlike argparse's own, this fails where the output cannot be written."""
+        printing.write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and end with the status of wrong usage."""
@@ -54,7 +59,7 @@ class Parser(argparse.ArgumentParser):
                 }
                 message = form.format(**said)
                 break
-        sys.stderr.write(f"{one_line(f'{self.prog}: {message}; see: {self.prog} --help')}\n")
+        printing.warn(f"{self.prog}: {message}; see: {self.prog} --help")
         sys.exit(2)
 
     def _unknown(self, word: str) -> str:

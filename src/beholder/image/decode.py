@@ -230,8 +230,8 @@ def _frame_kind(data: bytes) -> int | None:
 def _identify(stream: BytesIO, source: str) -> PIL.Image.Image | None:
     """As `PIL.Image.open`, but without its own limit on pixels, and never opening a format that is refused.
 
-    Loading all of Pillow's plug-ins takes long, and the first bytes nearly always name the one that is needed. No format
-    is missed while another thread is loading them for the first time.
+    Loading all of Pillow's plug-ins takes long, and the first bytes nearly always name the one that is needed. While
+    another thread is loading them for the first time, no format is missed.
     """
     head = stream.read(32)
     tried: set[str] = set()

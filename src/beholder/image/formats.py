@@ -91,7 +91,7 @@ def begins_bounded(head: bytes) -> bool:
 
 
 def likely_plugin(head: bytes) -> str | None:
-    """The plug-in of Pillow that reads a file that begins so, as in `PIL.…ImagePlugin`; None where all must be asked."""
+    """The plug-in of Pillow for a file that begins so, as in `PIL.…ImagePlugin`; None where all must be asked."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     return next((name for magic, name in _PLUGINS if head.startswith(magic)), None)

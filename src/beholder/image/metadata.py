@@ -93,18 +93,18 @@ def metadata_reader(
 
 
 def _read(tags: Any, format: str | None, mode: str, stored_size_hw: tuple[int, int], orientation: int) -> Metadata:
-    with _one_at_a_time, quiet_pillow:  # a directory is read by seeking in the tags, whoever else may be doing so
+    with _one_at_a_time, quiet_pillow:  # tags are read by seeking in them and moving them about
         details, gps = _directory(tags, _EXIF), _directory(tags, _GPS)
-    return Metadata(
-        format=format,
-        mode=mode,
-        stored_size_hw=stored_size_hw,
-        orientation=orientation,
-        taken_at=_time(details.get(_TAKEN)) or _time(tags.get(_CHANGED)),
-        location=_location(gps),
-        camera_make=_text(tags.get(_MAKE)),
-        camera_model=_text(tags.get(_MODEL)),
-    )
+        return Metadata(
+            format=format,
+            mode=mode,
+            stored_size_hw=stored_size_hw,
+            orientation=orientation,
+            taken_at=_time(details.get(_TAKEN)) or _time(tags.get(_CHANGED)),
+            location=_location(gps),
+            camera_make=_text(tags.get(_MAKE)),
+            camera_model=_text(tags.get(_MODEL)),
+        )
 
 
 def _tags(image: PIL.Image.Image) -> Any:

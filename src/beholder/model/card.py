@@ -27,7 +27,7 @@ MAX_SEGMENT_LABELS = 65_535
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Calibration:
     """How the confidences were made to mean what they say, inside the graph."""
 
@@ -43,7 +43,7 @@ class Calibration:
         _must(self.count > 0, "count: must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnknownRule:
     """When an image is answered *unknown*: too far from what was trained on, or too little evidence for any label."""
 
@@ -57,7 +57,7 @@ class UnknownRule:
         _must(self.count > 0, "count: must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PredictionSets:
     """Sets of labels that hold the truth with a stated probability: all labels at least as probable as a threshold."""
 
@@ -76,7 +76,7 @@ class PredictionSets:
         _must(self.count > 0, "count: must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EmbeddingSpace:
     """What may be compared with what: two embeddings are comparable when their spaces are equal."""
 
@@ -89,7 +89,7 @@ class EmbeddingSpace:
         _must(self.dim > 0, "dim: must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Measure:
     """One number about how well the model does."""
 
@@ -103,7 +103,7 @@ class Measure:
     count: int | None = described("how many images", default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Provenance:
     """Where the model comes from, and what may be done with it."""
 
@@ -122,7 +122,7 @@ class Provenance:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelCard:
     """What a model file says about itself; validated when made.
 

@@ -24,7 +24,7 @@ Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"
 MAX_INPUT_SIDE: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Placement:
     """Where the input lies in the original image: `original = offset + input * scale`, for x and for y.
 
@@ -53,7 +53,7 @@ class Placement:
         return np.asarray((points_xy - offset) / scale, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Geometry:
     """How an image becomes the input of a model.
 

@@ -39,7 +39,7 @@ def _efficientnet_lite0() -> bytes:
 
 
 BUILTIN: Final[Mapping[str, Builtin]] = {
-    "efficientnet-lite0": Builtin("2", _efficientnet_lite0),
+    "efficientnet-lite0": Builtin("3", _efficientnet_lite0),
 }
 """The models that come with Beholder, by name."""
 

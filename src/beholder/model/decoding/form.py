@@ -13,7 +13,7 @@ from beholder.model.geometry import Placement
 from beholder.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Options:
     """What a caller asks of an answer.
 
@@ -28,7 +28,7 @@ class Options:
     coverage: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """What is known of an image beside its tensors.
 

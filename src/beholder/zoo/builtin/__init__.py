@@ -28,7 +28,7 @@ _PROVENANCE: Final = Provenance(
     notes=(
         "Knows 1,000 kinds of things: 398 animals, and plants, food, vehicles, clothing, buildings, tools and more. "
         "It does not know people: three classes show them (bridegroom, baseball player, scuba diver), by their dress.",
-        "Whatever the image shows, the answer is one of the 1,000; it has not been taught to say unknown.",
+        "Whatever the image shows, it is compared with the 1,000 only: it has not been taught what it does not know.",
         "Its confidence is as trained; Beholder has not calibrated it.",
     ),
 )
