@@ -51,7 +51,7 @@ def test_import_makes_a_file_that_predicts(run, folder):
     status, out, err = run("import", "ants.onnx", *words)
     assert (status, err) == (0, "")
     first, second = out.splitlines()
-    assert first.startswith("ants: imported, classify, 4 labels, 0.0 MB, ants.beholder.onnx")
+    assert first.startswith("ants: imported, classify, 4 labels, 2.6 kB, ants.beholder.onnx")
     assert second == "next: beholder predict photo.jpg --model ants.beholder.onnx"
     card = read_card("ants.beholder.onnx")
     assert (card.name, card.geometry) == ("ants", Geometry("resize_crop", SIZE_HW, resize=18))
@@ -141,7 +141,7 @@ def test_pull_says_what_it_made_and_what_to_do_next(run, birds):
     status, out, err = run("pull", NAME)
     assert (status, err) == (0, "")
     first, second = out.splitlines()
-    assert first == f"{NAME}: pulled, classify, 4 labels, 0.0 MB, {pulled_path(NAME)}; license: apache-2.0"
+    assert first == f"{NAME}: pulled, classify, 4 labels, 2.9 kB, {pulled_path(NAME)}; license: apache-2.0"
     assert second == f"next: beholder predict photo.jpg --model {NAME}"
     assert run("predict", "photo.png", "--model", NAME)[0] == 0
     status, out, _ = run("pull", NAME)
@@ -163,7 +163,7 @@ def test_pull_prints_one_object(run, birds):
 def test_pull_draws_on_a_terminal_only(run, birds, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     _, out, err = run("pull", NAME)
-    assert f"{NAME}: 100% of 0.0 MB" in err
+    assert f"{NAME}: 100% of 1.2 kB" in err
     assert err.endswith("\r\x1b[K")
     assert "\x1b" not in out
 
