@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -10,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import SHAPES, make_folder, picture
 
 import beholder
-from beholder.errors import InvalidClasses, OutputExists, UsageError
+from beholder.errors import InvalidClasses, InvalidModel, OutputExists, UsageError
 from beholder.model import read_card
 from beholder.train import Recipe, train
-from conftest import SHAPES, make_folder
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,9 @@ def test_the_model_answers_its_own_kind_of_image(run, tmp_path: Path) -> None:
     assert sum(right) >= 10
     assert all(answer.prediction_set is not None for answer in answers)
     assert {answer.unknown for answer in answers} <= {True, False}
+    assert sum(answer.unknown for answer in answers) <= 4  # of 12 known ones
+    covered = [Path(answer.source).parent.name in answer.prediction_set for answer in answers]
+    assert sum(covered) >= 10
 
 
 def test_strangers_are_unknown(run, tmp_path: Path) -> None:
@@ -79,13 +83,33 @@ def test_the_same_recipe_and_data_give_the_same_file(run, textures: Path, tmp_pa
 def test_an_image_is_looked_at_once(textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     original = beholder.image.Reader.read
-    monkeypatch.setattr(
-        "beholder.image.Reader.read",
-        lambda self, raw, name, *rest: seen.append(name) or original(self, raw, name, *rest),
-    )
-    train(textures, tmp_path / "a.onnx")
-    looked = [name for name in seen if not Path(name).is_absolute()]
-    assert looked == []
+
+    def watched(self, raw, name, *rest):
+        seen.append(name)
+        return original(self, raw, name, *rest)
+
+    shutil.copytree(textures, tmp_path / "more")
+    picture("bars", np.random.default_rng(77)).save(tmp_path / "more" / "bars" / "new.png")
+    monkeypatch.setattr("beholder.image.Reader.read", watched)
+    train(tmp_path / "more", tmp_path / "a.onnx")
+    looked = [name for name in seen if not Path(name).is_absolute()]  # others: the check of the file, the report
+    assert looked == ["bars/new.png"]
+
+
+def test_a_file_that_answers_otherwise_is_refused(
+    textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its probabilities are right; only its familiarity is measured to other points."""
+    from beholder.train import training
+
+    def other(backbone, head):
+        return original(backbone, dataclasses.replace(head, prototypes=-head.prototypes))
+
+    original = training.export_head
+    monkeypatch.setattr(training, "export_head", other)
+    with pytest.raises(InvalidModel, match="must answer as the trained head does"):
+        train(textures, tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_a_split_given_by_its_owner_is_respected(tmp_path: Path) -> None:

@@ -202,9 +202,9 @@ class FileModel(Model):
         if embed:
             if self._card.embedding is None:
                 raise WrongTask(f"{self._card.name} gives no embedding; use a model whose card has one")
-            return _Job(self, self._reader, decoder_of("embed"), ("embedding",), options)
+            return _Job(self, decoder_of("embed"), ("embedding",), options)
         wanted = used_outputs(self._card, self._runtime.outputs)
-        return _Job(self, self._reader, decoder_of(self._card.task), wanted, options)
+        return _Job(self, decoder_of(self._card.task), wanted, options)
 
     def outputs_many(self, sources: Any, names: Sequence[str]) -> Iterator[Row | ImageFailure]:
         """The graph's own outputs for every image of the sources, in order: what evaluation measures.
@@ -216,7 +216,7 @@ class FileModel(Model):
         Yields:
             The outputs of each image, without the batch dimension, or an `ImageFailure`.
         """
-        job: Any = _Job(self, self._reader, lambda row, *_: row, tuple(names), Options())
+        job: Any = _Job(self, lambda row, *_: row, tuple(names), Options())
         inputs = expand(sources, self._reader.limits)
         return run_batches(inputs, job.answer, self._runtime.batch_size, self._runtime.threads)
 
@@ -229,6 +229,10 @@ class FileModel(Model):
         image = self._reader.read(found.load(), found.name, self._needed_scale)
         pixels, placement = self._geometry.apply(image)
         return Prepared(found, pixels, image.size_hw, placement)
+
+    def pixels_of(self, found: Input) -> NDArray[np.uint8]:
+        """Every pixel of an image, read again when its result is to be drawn: results keep no pixels."""
+        return self._reader.read(found.load(), found.name).pixels
 
     @property
     def _needed_scale(self) -> Callable[[tuple[int, int]], float] | None:
@@ -257,7 +261,6 @@ class _Job:
     """One call of predict or embed: from inputs to answers, a batch at a time, in any thread."""
 
     model: FileModel
-    reader: Reader
     decoder: Callable[[Row, Place, ModelCard, Options], Any]
     outputs: tuple[str, ...]
     options: Options
@@ -266,7 +269,7 @@ class _Job:
         try:
             return self.model.prepare(found)
         except ImageError as error:
-            return ImageFailure(found.name, error.kind, error.reason, found.frame)
+            return ImageFailure.from_error(error, frame=found.frame)
 
     def answer(self, batch: list[Input]) -> list[Answer]:
         """Answer a batch: its good images are computed together, its bad ones answered with why."""
@@ -289,15 +292,10 @@ class _Job:
             "model": self.model.card.name,
             "frame": found.frame,
             "time_seconds": found.time_seconds,
-            "_pixels": partial(_pixels_of, self.reader, found),
+            "_pixels": partial(self.model.pixels_of, found),
         }
         row = {name: values[index] for name, values in tensors.items()}
         return self.decoder(row, Place(common, item.size_hw, item.placement), self.model.card, self.options)
-
-
-def _pixels_of(reader: Reader, found: Input) -> NDArray[np.uint8]:
-    """Every pixel of an image, read again when its result is to be drawn: results keep no pixels."""
-    return reader.read(found.load(), found.name).pixels
 
 
 def _options(top: int, threshold: float | None, coverage: float | None) -> Options:

@@ -8,7 +8,6 @@ Color = tuple[int, int, int]
 WHITE: Color = (255, 255, 255)
 BLACK: Color = (0, 0, 0)
 PANEL: Color = (16, 18, 22)
-PALE: Color = (208, 212, 218)
 BLUE: Color = (0, 114, 178)
 GREEN: Color = (0, 158, 115)
 ORANGE: Color = (230, 159, 0)

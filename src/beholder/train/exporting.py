@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,14 +41,33 @@ class Confidence:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def export_head(backbone: bytes, fit: Fit, confidence: Confidence, prototypes: NDArray[np.float32]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Everything that is put on a backbone.
+
+    Attributes:
+        fit: from layers to scores; its layers are outputs of `beholder.train.layers.tap_layers`.
+        confidence: from scores to probabilities.
+        prototypes: float32 `(p, d)`, of length 1: what familiarity is measured to, in the embedding.
+    """
+
+    fit: Fit
+    confidence: Confidence
+    prototypes: NDArray[np.float32]
+
+    def answer(self, layers: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """`logits` and `probabilities` `(n, k)` and `familiarity` `(n,)` of images by their layers, as the graph's."""
+        scores = self.fit.scores(layers)
+        familiarity = familiarity_of(layers[LAST], self.prototypes)
+        return {"logits": scores, "probabilities": self.confidence.probabilities(scores), "familiarity": familiarity}
+
+
+def export_head(backbone: bytes, head: Head) -> bytes:
     """One graph: backbone, head, calibration and familiarity.
 
     Args:
         backbone: the bytes of the backbone's model file.
-        fit: the head; its layers are outputs of `beholder.train.layers.tap_layers`.
-        confidence: from scores to probabilities.
-        prototypes: float32 `(p, d)`, of length 1: what familiarity is measured to, in the embedding.
+        head: what is put on it.
 
     Returns:
         The bytes of an ONNX file without a card: `image` in; `probabilities`, `logits`, `embedding`, `familiarity` out.
@@ -55,6 +75,7 @@ def export_head(backbone: bytes, fit: Fit, confidence: Confidence, prototypes: N
     import onnx
     from onnx import TensorProto, helper
 
+    fit, confidence, prototypes = head.fit, head.confidence, head.prototypes
     model = onnx.load_from_string(backbone)
     layers = {layer.output: layer for layer in tap_layers(model, prototypes.shape[1])}
     widths = [layers[name].width for name in fit.layers]
@@ -66,8 +87,8 @@ def export_head(backbone: bytes, fit: Fit, confidence: Confidence, prototypes: N
                     names[index] = f"backbone_{name}"
     weights, bias = _folded(fit, widths)
     stacked = _add(graph, "Concat", list(fit.layers), "head_features", axis=1) if len(fit.layers) > 1 else fit.layers[0]
-    head = [_constant(graph, "head_weights", weights), _constant(graph, "head_bias", bias)]
-    _add(graph, "Gemm", [stacked, *head], "logits")
+    parameters = [_constant(graph, "head_weights", weights), _constant(graph, "head_bias", bias)]
+    _add(graph, "Gemm", [stacked, *parameters], "logits")
     scaled = _add(graph, "Mul", ["logits", _constant(graph, "head_gain", confidence.gain)], "head_scaled")
     shifted = _add(graph, "Add", [scaled, _constant(graph, "head_shift", confidence.shift)], "head_shifted")
     if confidence.multi_label:

@@ -72,6 +72,11 @@ class Fit:
     bias: NDArray[np.float32]
     out_of_fold: NDArray[np.float32]
 
+    @property
+    def calibrating(self) -> NDArray[np.bool_]:
+        """Which of the fitted images have out-of-fold scores, bool `(n,)`."""
+        return ~np.isnan(self.out_of_fold[:, 0])
+
     def scores(self, features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         """Scores `(n, k)` of images by their features."""
         columns = [self.scalings[layer].apply(features[layer]) for layer in self.layers]

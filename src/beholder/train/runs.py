@@ -111,8 +111,8 @@ def _write_run(folder: Path, trained: Trained, recipe: Recipe) -> None:
     facts = {
         "name": trained.card.name,
         "dataset": trained.evaluation.dataset,
-        "layers": list(trained.fit.layers),
-        "penalty": trained.fit.penalty,
+        "layers": list(trained.head.fit.layers),
+        "penalty": trained.head.fit.penalty,
         "seconds": {part: round(seconds, 3) for part, seconds in trained.seconds.items()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from beholder import __version__
 from beholder.data import ContentCache, Dataset, save_version, with_digests
 from beholder.errors import InvalidModel
-from beholder.evaluation import Evaluation, LeftOut, Predictions, Strangers, evaluate_predictions
-from beholder.model import Calibration, EmbeddingSpace, Measure, ModelCard
+from beholder.evaluation import Evaluation
+from beholder.model import Calibration, EmbeddingSpace, ModelCard
 from beholder.model.card import PredictionSets, UnknownRule
-from beholder.model.confidence import accepted_labels, is_unknown, set_members
 from beholder.model.file import embedding_space, with_card
 from beholder.model.loading import load_bytes
 from beholder.train.confidence import (
@@ -30,11 +29,11 @@ from beholder.train.confidence import (
     tune_thresholds,
     unknown_thresholds,
 )
-from beholder.train.exporting import Confidence, export_head, familiarity_of
+from beholder.train.exporting import Confidence, Head, export_head, familiarity_of
 from beholder.train.features import Backbone
 from beholder.train.head import Fit, fit_head
-from beholder.train.layers import LAST
 from beholder.train.material import Material, gather
+from beholder.train.measuring import measure, measures_of
 from beholder.train.recipe import Recipe
 
 COVERAGES: Final = (0.9, 0.95)
@@ -43,7 +42,7 @@ UNBALANCED_FROM: Final = 3.0
 
 AGREEING_IMAGES: Final = 32
 TOLERANCE: Final = 1e-4
-"""How far probabilities of the exported file may be from those that were fitted."""
+"""How far probabilities, logits and familiarity of the exported file may be from those that were fitted."""
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -58,9 +57,7 @@ class Trained:
         card: its card.
         evaluation: what was measured on images that the head has not seen.
         material: what it was made of.
-        fit: the head.
-        out_of_fold: probabilities `(n, k)` of the images that were fitted on, each by a head that has not seen it; NaN
-            in rows where there is none.
+        head: what was put on the backbone.
         seconds: how long each part took.
     """
 
@@ -68,8 +65,7 @@ class Trained:
     card: ModelCard
     evaluation: Evaluation
     material: Material
-    fit: Fit
-    out_of_fold: NDArray[np.float32]
+    head: Head
     seconds: dict[str, float]
 
 
@@ -103,22 +99,21 @@ def train_head(
     looked = time.perf_counter()
     tell("fitting", 0, 1)
     fit = _fit(material, backbone, recipe)
-    confidence = _confidence(material, fit)
     prototypes = find_prototypes(material.embeddings[material.fitted], recipe.prototypes, recipe.seed)
-    card = _card(material, backbone, recipe, fit, confidence, version, name)
+    head = Head(fit, _confidence(material, fit), prototypes)
+    left_out_familiarity = _left_out_familiarity(material, recipe)
+    card = _card(material, backbone, recipe, head, left_out_familiarity, version, name)
     fitted = time.perf_counter()
     tell("exporting", 0, 1)
-    graph = export_head(backbone.data, fit, confidence, prototypes)
-    _refuse_disagreement(graph, card, material, fit, confidence)
+    graph = export_head(backbone.data, head)
+    _refuse_disagreement(graph, card, material, head)
     exported = time.perf_counter()
-    evaluation = _evaluate(material, card, fit, confidence, prototypes, recipe, version)
-    card = replace(card, evaluation=_measures(evaluation))
+    evaluation = measure(material, card, head, left_out_familiarity, version, recipe.seed)
+    card = replace(card, evaluation=measures_of(evaluation))
     seconds = {"look": looked - started, "fit": fitted - looked, "export": exported - fitted}
     seconds["evaluate"] = time.perf_counter() - exported
     tell("done", 1, 1)
-    out_of_fold = np.full(material.targets.shape, np.nan, np.float32)
-    out_of_fold[material.fitted] = confidence.probabilities(fit.out_of_fold)
-    return Trained(with_card(graph, card), card, evaluation, material, fit, out_of_fold, seconds)
+    return Trained(with_card(graph, card), card, evaluation, material, head, seconds)
 
 
 def _fit(material: Material, backbone: Backbone, recipe: Recipe) -> Fit:
@@ -169,13 +164,8 @@ def _loss(
     return of_labels if multi_label else of_classes
 
 
-def _calibrating(material: Material, fit: Fit) -> NDArray[np.bool_]:
-    """Which of the fitted images have out-of-fold scores."""
-    return ~np.isnan(fit.out_of_fold[:, 0])
-
-
 def _confidence(material: Material, fit: Fit) -> Confidence:
-    rows = _calibrating(material, fit)
+    rows = fit.calibrating
     truth = material.targets[material.fitted][rows]
     scores = fit.out_of_fold[rows].astype(np.float64)
     width = material.targets.shape[1]
@@ -187,13 +177,21 @@ def _confidence(material: Material, fit: Fit) -> Confidence:
 
 
 def _card(
-    material: Material, backbone: Backbone, recipe: Recipe, fit: Fit, confidence: Confidence, version: str, name: str
+    material: Material,
+    backbone: Backbone,
+    recipe: Recipe,
+    head: Head,
+    left_out_familiarity: NDArray[np.float64],
+    version: str,
+    name: str,
 ) -> ModelCard:
-    dataset = material.dataset
+    dataset, fit, confidence = material.dataset, head.fit, head.confidence
     space = backbone.card.embedding
     origin = backbone.card.provenance
     fitted_on = [sample.digest or "" for sample, used in zip(dataset.samples, material.fitted, strict=True) if used]
-    notes = (f"A linear head on {backbone.card.name}, which looks at {len(fit.layers)} of its layers.",)
+    notes = [f"A linear head on {backbone.card.name}, which looks at {len(fit.layers)} of its layers."]
+    if origin.data_source:
+        notes.append(f"The backbone was trained on: {origin.data_source}.")
     return ModelCard(
         name=name,
         task="classify",
@@ -202,8 +200,8 @@ def _card(
         labels=dataset.classes,
         multi_label=dataset.multi_label,
         thresholds=_thresholds(material, fit, confidence, recipe),
-        calibration=_calibration(material, fit, confidence),
-        unknown=_unknown_rule(material, fit, recipe),
+        calibration=_calibration(fit, confidence),
+        unknown=_unknown_rule(fit, left_out_familiarity, recipe),
         prediction_sets=_prediction_sets(material, fit, confidence),
         embedding=EmbeddingSpace(
             space.space if space else embedding_space(backbone.graph_digest, backbone.card.geometry),
@@ -220,9 +218,7 @@ def _card(
             parent=backbone.graph_digest,
             versions={"beholder": __version__, "numpy": np.__version__},
             fitted_on=tuple(sorted(hashed(digest) for digest in fitted_on)),
-            notes=(*notes, f"The backbone was trained on: {origin.data_source}." if origin.data_source else notes[0])
-            if origin.data_source
-            else notes,
+            notes=tuple(notes),
         ),
     )
 
@@ -232,8 +228,8 @@ def hashed(digest: str) -> str:
     return hashlib.sha256(digest.encode()).hexdigest()[:16]
 
 
-def _calibration(material: Material, fit: Fit, confidence: Confidence) -> Calibration | None:
-    count = int(_calibrating(material, fit).sum())
+def _calibration(fit: Fit, confidence: Confidence) -> Calibration | None:
+    count = int(fit.calibrating.sum())
     if not count:
         return None
     if confidence.multi_label:
@@ -242,7 +238,7 @@ def _calibration(material: Material, fit: Fit, confidence: Confidence) -> Calibr
 
 
 def _thresholds(material: Material, fit: Fit, confidence: Confidence, recipe: Recipe) -> tuple[float, ...] | None:
-    rows = _calibrating(material, fit)
+    rows = fit.calibrating
     if not material.dataset.multi_label or not rows.any():
         return None
     probabilities = confidence.probabilities(fit.out_of_fold[rows]).astype(np.float64)
@@ -252,7 +248,7 @@ def _thresholds(material: Material, fit: Fit, confidence: Confidence, recipe: Re
 
 
 def _prediction_sets(material: Material, fit: Fit, confidence: Confidence) -> PredictionSets | None:
-    rows = _calibrating(material, fit)
+    rows = fit.calibrating
     if material.dataset.multi_label or rows.sum() < 1 / (1 - COVERAGES[0]):
         return None
     probabilities = confidence.probabilities(fit.out_of_fold[rows]).astype(np.float64)
@@ -266,13 +262,13 @@ def _prediction_sets(material: Material, fit: Fit, confidence: Confidence) -> Pr
     return PredictionSets(COVERAGES, tuple(set_threshold(of_truth, c) for c in COVERAGES), by_class, len(truth))
 
 
-def _unknown_rule(material: Material, fit: Fit, recipe: Recipe) -> UnknownRule | None:
+def _unknown_rule(fit: Fit, left_out_familiarity: NDArray[np.float64], recipe: Recipe) -> UnknownRule | None:
     """From images left out in turn: their scores, and their familiarity to prototypes made without them."""
-    rows = _calibrating(material, fit)
+    rows = fit.calibrating
     count = int(rows.sum())
     if recipe.unknown_budget <= 0 or count * recipe.unknown_budget < 1:
         return None
-    familiarity = _left_out_familiarity(material, recipe)[rows]
+    familiarity = left_out_familiarity[rows]
     evidence = fit.out_of_fold[rows].max(axis=1).astype(np.float64)
     least_familiar, least_evidence = unknown_thresholds(familiarity, evidence, recipe.unknown_budget)
     return UnknownRule(least_familiar, least_evidence, recipe.unknown_budget, count)
@@ -288,120 +284,19 @@ def _left_out_familiarity(material: Material, recipe: Recipe) -> NDArray[np.floa
     return familiarity
 
 
-def _refuse_disagreement(graph: bytes, card: ModelCard, material: Material, fit: Fit, confidence: Confidence) -> None:
+def _refuse_disagreement(graph: bytes, card: ModelCard, material: Material, head: Head) -> None:
     """The file must answer as the head that was fitted does, through decoding, geometry and network."""
     order = np.random.default_rng(0).permutation(len(material.dataset.samples))[:AGREEING_IMAGES]
     chosen = [material.dataset.samples[row] for row in order]
     model = load_bytes(with_card(graph, card))
-    expected = confidence.probabilities(fit.scores({k: v[order] for k, v in material.layers.items()}))
-    answers = model.outputs_many([str(sample.path) for sample in chosen], ("probabilities",))
-    for sample, answer, wanted in zip(chosen, answers, expected, strict=True):
+    expected = head.answer({layer: values[order] for layer, values in material.layers.items()})
+    answers = model.outputs_many([str(sample.path) for sample in chosen], tuple(expected))
+    for row, (sample, answer) in enumerate(zip(chosen, answers, strict=True)):
         if not isinstance(answer, dict):
             continue  # the file has gone since it was seen; what was seen of it is kept
-        difference = float(np.abs(answer["probabilities"] - wanted).max())
+        difference = max(float(np.abs(answer[name] - values[row]).max()) for name, values in expected.items())
         if difference > TOLERANCE:
             raise InvalidModel(
                 f"the exported file must answer as the trained head does; on {sample.name} they differ by "
                 f"{difference:.2g}"
             )
-
-
-def _evaluate(
-    material: Material,
-    card: ModelCard,
-    fit: Fit,
-    confidence: Confidence,
-    prototypes: NDArray[np.float32],
-    recipe: Recipe,
-    version: str,
-) -> Evaluation:
-    """On the test part, or where there is none on the images that were left out in turn."""
-    tested = material.tested.any()
-    if tested:
-        rows = np.flatnonzero(material.tested)
-        scores = fit.scores({layer: values[rows] for layer, values in material.layers.items()})
-        familiarity = familiarity_of(material.embeddings[rows], prototypes).astype(np.float64)
-    else:
-        inside = _calibrating(material, fit)
-        rows = np.flatnonzero(material.fitted)[inside]
-        scores = fit.out_of_fold[inside]
-        familiarity = _left_out_familiarity(material, recipe)[inside]
-    probabilities = np.round(confidence.probabilities(scores), 6)  # as answers have them
-    truth = material.targets[rows]
-    samples = [material.dataset.samples[row] for row in rows]
-    multi_label = material.dataset.multi_label
-    tensors: dict[str, NDArray[Any]] = {"familiarity": familiarity, "logits": scores}
-    sets = {}
-    if card.prediction_sets is not None and len(rows):
-        for percent, coverage in ((90, 0.9), (95, 0.95)):
-            sets[percent] = set_members(card, probabilities, coverage)
-    said = Predictions(
-        classes=card.labels,
-        sources=tuple(sample.name for sample in samples),
-        probabilities=probabilities,
-        truth=truth if multi_label else truth.argmax(axis=1).astype(np.int64),
-        accepted=accepted_labels(card, probabilities) if multi_label else None,
-        unanswered=is_unknown(card, tensors),
-        sets=sets,  # type: ignore[arg-type]
-        columns=_columns(samples),
-        strangers=_strangers(material, card, fit, confidence, prototypes, familiarity),
-    )
-    left_out = [LeftOut("could not be read", len(material.failures))] if material.failures else []
-    return evaluate_predictions(
-        said,
-        model=card.name,
-        dataset=version,
-        kind="test" if tested else "cross-validated",
-        left_out=left_out,
-        notes=material.dataset.notes,
-        seed=recipe.seed,
-    )
-
-
-def _columns(samples: list) -> dict[str, list[str | None]]:  # type: ignore[type-arg]
-    names = dict.fromkeys(name for sample in samples for name in sample.metadata)
-    return {name: [sample.metadata.get(name) for sample in samples] for name in names}
-
-
-def _strangers(
-    material: Material,
-    card: ModelCard,
-    fit: Fit,
-    confidence: Confidence,
-    prototypes: NDArray[np.float32],
-    familiarity: NDArray[np.float64],
-) -> tuple[Strangers, ...]:
-    """The images of nothing known that the owner gave."""
-    strangers = material.dataset.strangers
-    if not strangers:
-        return ()
-    scores = fit.scores(material.strangers)
-    theirs = familiarity_of(material.strangers[LAST], prototypes)
-    return (
-        Strangers(
-            kind="given",
-            scores=theirs,
-            known_scores=familiarity,
-            unanswered=is_unknown(card, {"familiarity": theirs, "logits": scores}),
-            sources=[stranger.name for stranger in strangers],
-            probabilities=confidence.probabilities(scores),
-        ),
-    )
-
-
-def _measures(evaluation: Evaluation) -> tuple[Measure, ...]:
-    kind = "its test images" if evaluation.kind == "test" else "images left out in turn (cross-validated)"
-    return tuple(
-        Measure(
-            metric=name,
-            value=estimate.value,
-            origin="measured",
-            by=f"Beholder {__version__}",
-            dataset=f"{kind} of {evaluation.dataset}",
-            low=estimate.low,
-            high=estimate.high,
-            count=estimate.count,
-        )
-        for name, estimate in evaluation.metrics.items()
-        if estimate.value is not None
-    )

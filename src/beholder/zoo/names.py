@@ -71,13 +71,14 @@ def load(
     builtin = BUILTIN.get(text)
     if builtin is None:
         return load_file(find(text), device=device, limits=limits, isolation=isolation, exact=exact)
-    try:
-        return load_file(find(text), device=device, limits=limits, isolation=isolation, exact=exact)
-    except (InvalidModel, OutputFailed):  # the cached file is damaged, or no cache can be written: made anew
-        data = builtin.build()
-        with suppress(OutputFailed), write_atomic(_builtin_path(text, builtin), overwrite=True) as stream:
-            stream.write(data)
-        return load_bytes(data, device=device, limits=limits, isolation=isolation, exact=exact)
+    path = _builtin_path(text, builtin)
+    if path.is_file():
+        with suppress(InvalidModel):  # a damaged file in the cache is made anew
+            return load_file(path, device=device, limits=limits, isolation=isolation, exact=exact)
+    data = builtin.build()
+    with suppress(OutputFailed):  # where no cache can be written, the model is made each time
+        _keep(path, data)
+    return load_bytes(data, device=device, limits=limits, isolation=isolation, exact=exact)
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -95,9 +96,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     if builtin is not None:
         path = _builtin_path(text, builtin)
         if not path.exists():
-            data = builtin.build()
-            with write_atomic(path, overwrite=True) as stream:
-                stream.write(data)
+            _keep(path, builtin.build())
         return path
     pulled = pulled_path(text)
     if pulled.is_file():
@@ -108,6 +107,11 @@ def find(name: str | os.PathLike[str]) -> Path:
     if not path.exists():
         raise UnknownModel(f"{text}: no model of this name and no such file; {_suggestion(text)}")
     return path
+
+
+def _keep(path: Path, data: bytes) -> None:
+    with write_atomic(path, overwrite=True) as stream:
+        stream.write(data)
 
 
 def _as_text(name: str | os.PathLike[str]) -> str:

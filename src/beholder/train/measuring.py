@@ -1,0 +1,119 @@
+"""What a trained head is worth: measured on its test part, or on images left out in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beholder import __version__
+from beholder.data import Sample
+from beholder.evaluation import Evaluation, LeftOut, Predictions, Strangers, evaluate_predictions
+from beholder.model import Measure, ModelCard
+from beholder.model.confidence import accepted_labels, is_unknown, set_members
+from beholder.train.exporting import Head
+from beholder.train.material import Material
+
+
+def measure(
+    material: Material,
+    card: ModelCard,
+    head: Head,
+    left_out_familiarity: NDArray[np.float64],
+    version: str,
+    seed: int,
+) -> Evaluation:
+    """Measure a head on the test part, or where there is none on the images that were left out in turn.
+
+    Args:
+        material: what it was fitted on, and what was kept from it.
+        card: the rules it answers by.
+        head: what was put on the backbone.
+        left_out_familiarity: of each fitted image, to prototypes made without it.
+        version: of the dataset.
+        seed: of resamples.
+    """
+    tested = bool(material.tested.any())
+    if tested:
+        rows = np.flatnonzero(material.tested)
+        answers: dict[str, NDArray[Any]] = {**head.answer({k: v[rows] for k, v in material.layers.items()})}
+    else:
+        inside = head.fit.calibrating
+        rows = np.flatnonzero(material.fitted)[inside]
+        scores = head.fit.out_of_fold[inside]
+        answers = {"logits": scores, "probabilities": head.confidence.probabilities(scores)}
+        answers["familiarity"] = left_out_familiarity[inside]
+    probabilities = np.round(answers["probabilities"], 6)  # as answers have them
+    truth = material.targets[rows]
+    samples = [material.dataset.samples[row] for row in rows]
+    multi_label = material.dataset.multi_label
+    sets: dict[Literal[90, 95], NDArray[np.bool_]] = {}
+    if card.prediction_sets is not None and len(rows):
+        sets = {90: set_members(card, probabilities, 0.9), 95: set_members(card, probabilities, 0.95)}
+    said = Predictions(
+        classes=card.labels,
+        sources=tuple(sample.name for sample in samples),
+        probabilities=probabilities,
+        truth=truth if multi_label else truth.argmax(axis=1).astype(np.int64),
+        accepted=accepted_labels(card, probabilities) if multi_label else None,
+        unanswered=is_unknown(card, answers),
+        sets=sets,
+        columns=_columns(samples),
+        strangers=_strangers(material, card, head, answers["familiarity"]),
+    )
+    left_out = [LeftOut("could not be read", len(material.failures))] if material.failures else []
+    return evaluate_predictions(
+        said,
+        model=card.name,
+        dataset=version,
+        kind="test" if tested else "cross-validated",
+        left_out=left_out,
+        notes=material.dataset.notes,
+        seed=seed,
+    )
+
+
+def _columns(samples: Sequence[Sample]) -> dict[str, list[str | None]]:
+    names = dict.fromkeys(name for sample in samples for name in sample.metadata)
+    return {name: [sample.metadata.get(name) for sample in samples] for name in names}
+
+
+def _strangers(
+    material: Material, card: ModelCard, head: Head, known_familiarity: NDArray[Any]
+) -> tuple[Strangers, ...]:
+    """The images of nothing known that the owner gave."""
+    strangers = material.dataset.strangers
+    if not strangers:
+        return ()
+    answers = head.answer(material.strangers)
+    return (
+        Strangers(
+            kind="given",
+            scores=answers["familiarity"],
+            known_scores=known_familiarity,
+            unanswered=is_unknown(card, answers),
+            sources=[stranger.name for stranger in strangers],
+            probabilities=answers["probabilities"],
+        ),
+    )
+
+
+def measures_of(evaluation: Evaluation) -> tuple[Measure, ...]:
+    """The numbers of an evaluation as a card holds them."""
+    kind = "its test images" if evaluation.kind == "test" else "images left out in turn (cross-validated)"
+    return tuple(
+        Measure(
+            metric=name,
+            value=estimate.value,
+            origin="measured",
+            by=f"Beholder {__version__}",
+            dataset=f"{kind} of {evaluation.dataset}",
+            low=estimate.low,
+            high=estimate.high,
+            count=estimate.count,
+        )
+        for name, estimate in evaluation.metrics.items()
+        if estimate.value is not None
+    )
