@@ -17,8 +17,8 @@ LAYERS = (  # low to high; a room imports only from rows above its own
     {"image", "result"},
     {"model", "data"},
     {"zoo", "evaluation"},
-    {"train"},
-    {"audit", "edge", "collection"},
+    {"training"},
+    {"auditing", "edge", "collection"},
     {"apps", "cluster"},
     {"serve"},
     {"cli"},
@@ -28,12 +28,12 @@ ROW = {room: row for row, rooms in enumerate(LAYERS) for room in rooms}
 
 OWNERS = {  # the rooms that may import a library at all, when they first need it
     "onnxruntime": ("model", "zoo", "cli.doctor"),
-    "onnx": ("zoo", "train", "edge", "cli.doctor"),
+    "onnx": ("zoo", "training", "edge", "cli.doctor"),
     "google": ("zoo",),
     "cv2": ("image", "cli.doctor"),
     "pillow_heif": ("image",),
     "skimage": ("cli",),
-    "torch": ("train.networks", "edge"),
+    "torch": ("training.networks", "edge"),
     "ray": ("cluster",),
     "fastapi": ("serve",),
 }

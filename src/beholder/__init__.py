@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beholder.errors import BeholderError, ImageError, ModelError, UsageError
+    from beholder.evaluation import Evaluation
     from beholder.image import Image, Limits
     from beholder.model import FileModel, Model, ModelCard
     from beholder.result import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         Segmentation,
         result_from_dict,
     )
+    from beholder.training import Recipe, train
     from beholder.zoo import load
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ __all__ = [
     "Classification",
     "Detections",
     "Embedding",
+    "Evaluation",
     "FileModel",
     "Group",
     "Image",
@@ -50,12 +53,14 @@ __all__ = [
     "Model",
     "ModelCard",
     "ModelError",
+    "Recipe",
     "Result",
     "Segmentation",
     "UsageError",
     "__version__",
     "load",
     "result_from_dict",
+    "train",
 ]
 
 _HOMES = {
@@ -64,6 +69,7 @@ _HOMES = {
     "Classification": "beholder.result",
     "Detections": "beholder.result",
     "Embedding": "beholder.result",
+    "Evaluation": "beholder.evaluation",
     "FileModel": "beholder.model",
     "Group": "beholder.result",
     "Image": "beholder.image",
@@ -74,11 +80,13 @@ _HOMES = {
     "Model": "beholder.model",
     "ModelCard": "beholder.model",
     "ModelError": "beholder.errors",
+    "Recipe": "beholder.training",
     "Result": "beholder.result",
     "Segmentation": "beholder.result",
     "UsageError": "beholder.errors",
     "load": "beholder.zoo",
     "result_from_dict": "beholder.result",
+    "train": "beholder.training",
 }
 
 

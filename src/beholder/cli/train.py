@@ -13,7 +13,7 @@ from beholder.errors import UsageError
 
 if TYPE_CHECKING:
     from beholder.evaluation import Estimate
-    from beholder.train import Recipe, Run
+    from beholder.training import Recipe, Run
 
 _STEPS = {
     "reading": "reading files",
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; see the module."""
     from beholder.data import read
-    from beholder.train import train
+    from beholder.training import run_training
 
     started = time.perf_counter()
     recipe = _recipe(args)
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     for note in dataset.notes:
         printing.warn(note)
     with printing.steps(_STEPS) as report:
-        done = train(dataset, args.out, recipe=recipe, overwrite=args.force, report=report)
+        done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report)
     if args.json:
         printing.say(printing.as_json(done.to_dict()))
     else:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
-    from beholder.train import Recipe
+    from beholder.training import Recipe
 
     recipe = Recipe()
     if args.recipe is not None:

@@ -6,6 +6,7 @@ from beholder.evaluation.evaluation import EVALUATION_SCHEMA_VERSION, Evaluation
 from beholder.evaluation.intervals import NOT_MEASURED, Estimate, more_needed, proportion
 from beholder.evaluation.parts import LeftOut
 from beholder.evaluation.predictions import Predictions, Strangers
+from beholder.evaluation.strangeness import strangers_of
 
 __all__ = [
     "EVALUATION_SCHEMA_VERSION",
@@ -20,4 +21,5 @@ __all__ = [
     "evaluate_predictions",
     "more_needed",
     "proportion",
+    "strangers_of",
 ]

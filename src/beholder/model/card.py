@@ -6,6 +6,7 @@ so. The published JSON Schema is `card.schema.json` beside this file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, fields
@@ -240,6 +241,15 @@ def card_json_schema() -> dict[str, Any]:
     order = [field.name for field in fields(ModelCard)]
     schema["properties"] = {name: schema["properties"][name] for name in ("schema", *order[:-1])}
     return {**head, **schema}
+
+
+def fitting_mark(digest: str) -> str:
+    """How a card names an image it was fitted on: who does not have the image cannot tell which it is.
+
+    Args:
+        digest: content digest of the file, `sha256:…`.
+    """
+    return hashlib.sha256(digest.encode()).hexdigest()[:16]
 
 
 def _must(holds: bool, otherwise: str) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beholder.train.head import Fit
-from beholder.train.layers import LAST, keep_outputs, tap_layers
+from beholder.model.runtime import open_cpu_session
+from beholder.training.head import Fit
+from beholder.training.layers import LAST, keep_outputs, tap_layers
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -46,7 +47,7 @@ class Head:
     """Everything that is put on a backbone.
 
     Attributes:
-        fit: from layers to scores; its layers are outputs of `beholder.train.layers.tap_layers`.
+        fit: from layers to scores; its layers are outputs of `beholder.training.layers.tap_layers`.
         confidence: from scores to probabilities.
         prototypes: float32 `(p, d)`, of length 1: what familiarity is measured to, in the embedding.
     """
@@ -60,6 +61,37 @@ class Head:
         scores = self.fit.scores(layers)
         familiarity = familiarity_of(layers[LAST], self.prototypes)
         return {"logits": scores, "probabilities": self.confidence.probabilities(scores), "familiarity": familiarity}
+
+
+class ExportedHead:
+    """The head of an exported graph without its backbone, in ONNX Runtime: measures from features that are known.
+
+    Args:
+        graph: as `export_head` gives it.
+        head: which it was made of; its scores stand in for those of the graph where an image was left out of fitting.
+    """
+
+    def __init__(self, graph: bytes, head: Head) -> None:
+        import onnx
+        from onnx import TensorProto, helper
+
+        model = onnx.load_from_string(graph)
+        self.head = head
+        self._inputs = tuple(dict.fromkeys((*head.fit.layers, LAST)))
+        widths = {name: len(head.fit.scalings[name].mean) for name in head.fit.layers}
+        widths[LAST] = head.prototypes.shape[1]
+        keep_outputs(model, ("probabilities", "logits", "familiarity"), given=self._inputs)
+        model.graph.ClearField("input")
+        model.graph.input.extend(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", widths[name]]) for name in self._inputs
+        )
+        self._session = open_cpu_session(model.SerializeToString())
+
+    def answer(self, layers: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """As `Head.answer`, by the graph."""
+        names = ("logits", "probabilities", "familiarity")
+        values = self._session.run(names, {name: np.ascontiguousarray(layers[name]) for name in self._inputs})
+        return dict(zip(names, values, strict=True))
 
 
 def export_head(backbone: bytes, head: Head) -> bytes:

@@ -16,12 +16,12 @@ from pictures import SHAPES, make_folder, picture
 import beholder
 from beholder.errors import InvalidClasses, InvalidModel, OutputExists, UsageError
 from beholder.model import read_card
-from beholder.train import Recipe, train
+from beholder.training import Recipe, run_training
 
 
 @pytest.fixture(scope="module")
 def run(textures: Path, tmp_path_factory: pytest.TempPathFactory):
-    return train(textures, tmp_path_factory.mktemp("out") / "textures.onnx")
+    return run_training(textures, tmp_path_factory.mktemp("out") / "textures.onnx")
 
 
 def test_the_model_answers_its_own_kind_of_image(run, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_run_leaves_its_recipe_report_and_model(run) -> None:
 
 
 def test_the_same_recipe_and_data_give_the_same_file(run, textures: Path, tmp_path: Path) -> None:
-    again = train(textures, tmp_path / "textures.onnx")
+    again = run_training(textures, tmp_path / "textures.onnx")
     assert again.model.read_bytes() == run.model.read_bytes()
 
 
@@ -91,7 +91,7 @@ def test_an_image_is_looked_at_once(textures: Path, tmp_path: Path, monkeypatch:
     shutil.copytree(textures, tmp_path / "more")
     picture("bars", np.random.default_rng(77)).save(tmp_path / "more" / "bars" / "new.png")
     monkeypatch.setattr("beholder.image.Reader.read", watched)
-    train(tmp_path / "more", tmp_path / "a.onnx")
+    run_training(tmp_path / "more", tmp_path / "a.onnx")
     looked = [name for name in seen if not Path(name).is_absolute()]  # others: the check of the file, the report
     assert looked == ["bars/new.png"]
 
@@ -100,7 +100,7 @@ def test_a_file_that_answers_otherwise_is_refused(
     textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its probabilities are right; only its familiarity is measured to other points."""
-    from beholder.train import training
+    from beholder.training import training
 
     def other(backbone, head):
         return original(backbone, dataclasses.replace(head, prototypes=-head.prototypes))
@@ -108,21 +108,21 @@ def test_a_file_that_answers_otherwise_is_refused(
     original = training.export_head
     monkeypatch.setattr(training, "export_head", other)
     with pytest.raises(InvalidModel, match="must answer as the trained head does"):
-        train(textures, tmp_path / "a.onnx")
+        run_training(textures, tmp_path / "a.onnx")
     assert not (tmp_path / "a.onnx").exists()
 
 
 def test_a_split_given_by_its_owner_is_respected(tmp_path: Path) -> None:
     make_folder(tmp_path / "data" / "train", dict.fromkeys(SHAPES, 8))
     make_folder(tmp_path / "data" / "test", dict.fromkeys(SHAPES, 5), seed=3)
-    done = train(tmp_path / "data", tmp_path / "m.onnx")
+    done = run_training(tmp_path / "data", tmp_path / "m.onnx")
     assert (done.evaluation.kind, done.evaluation.count) == ("test", 15)
     assert len(read_card(done.model).provenance.fitted_on) == 24
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_few_images_per_class_are_enough_to_begin(tmp_path: Path, count: int) -> None:
-    done = train(make_folder(tmp_path / "few", dict.fromkeys(SHAPES, count)), tmp_path / "few.onnx")
+    done = run_training(make_folder(tmp_path / "few", dict.fromkeys(SHAPES, count)), tmp_path / "few.onnx")
     card = read_card(done.model)
     if count == 1:
         assert card.calibration is None
@@ -136,7 +136,7 @@ def test_several_labels_per_image(tmp_path: Path) -> None:
     for kind in SHAPES:
         rows += [f"{kind}/{n}.png,{kind}{'|even' if n % 2 == 0 else ''}" for n in range(10)]
     (folder / "labels.csv").write_text("\n".join(rows))
-    done = train(beholder_data(folder / "labels.csv"), tmp_path / "multi.onnx")
+    done = run_training(beholder_data(folder / "labels.csv"), tmp_path / "multi.onnx")
     card = read_card(done.model)
     assert card.multi_label
     assert len(card.thresholds) == 4
@@ -154,18 +154,18 @@ def beholder_data(path: Path):
 def test_refusals(textures: Path, tmp_path: Path) -> None:
     (tmp_path / "there.onnx").write_bytes(b"mine")
     with pytest.raises(OutputExists):
-        train(textures, tmp_path / "there.onnx")
+        run_training(textures, tmp_path / "there.onnx")
     assert (tmp_path / "there.onnx").read_bytes() == b"mine"
     one = make_folder(tmp_path / "one", {"bars": 3})
     with pytest.raises(InvalidClasses):
-        train(one, tmp_path / "one.onnx")
+        run_training(one, tmp_path / "one.onnx")
     assert not (tmp_path / "one.onnx").exists()
 
 
 def test_an_unreadable_image_is_left_out_and_counted(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "data", dict.fromkeys(SHAPES, 12))
     (folder / "bars" / "broken.png").write_bytes(b"junk")
-    done = train(folder, tmp_path / "m.onnx")
+    done = run_training(folder, tmp_path / "m.onnx")
     assert done.evaluation.count == 36
     assert [(part.reason, part.count) for part in done.evaluation.left_out] == [("could not be read", 1)]
 

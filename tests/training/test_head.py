@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from beholder.train.confidence import (
+from beholder.training.confidence import (
     find_prototypes,
     fit_slopes,
     fit_temperature,
@@ -15,7 +15,7 @@ from beholder.train.confidence import (
     tune_thresholds,
     unknown_thresholds,
 )
-from beholder.train.head import MAX_DUAL, fit_head
+from beholder.training.head import MAX_DUAL, fit_head
 
 
 def squared(targets: NDArray[np.float64]):
@@ -78,7 +78,7 @@ def test_a_layer_that_says_nothing_is_not_taken() -> None:
 
 
 def test_more_images_than_can_be_compared_are_all_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("beholder.train.head.MAX_DUAL", 100)
+    monkeypatch.setattr("beholder.training.head.MAX_DUAL", 100)
     assert MAX_DUAL > 100
     values, targets, truth, random = problem(300, 20)
     folds = random.permutation(300) % 5

@@ -22,9 +22,9 @@ from beholder.data import (
 )
 from beholder.data.writing import Progress
 from beholder.errors import ImageError, ImpossibleSplit, InvalidClasses
-from beholder.train.features import Backbone, Vector
-from beholder.train.layers import LAST
-from beholder.train.recipe import Recipe
+from beholder.training.features import Backbone, Vector
+from beholder.training.layers import LAST
+from beholder.training.recipe import Recipe
 
 TEST_MINIMUM = 20
 """Images that each class must keep in the test part for there to be one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,41 +10,34 @@ from numpy.typing import NDArray
 
 from beholder import __version__
 from beholder.data import Sample
-from beholder.evaluation import Evaluation, LeftOut, Predictions, Strangers, evaluate_predictions
+from beholder.evaluation import Evaluation, LeftOut, Predictions, Strangers, evaluate_predictions, strangers_of
 from beholder.model import Measure, ModelCard
 from beholder.model.confidence import accepted_labels, is_unknown, set_members
-from beholder.train.exporting import Head
-from beholder.train.material import Material
+from beholder.training.exporting import ExportedHead
+from beholder.training.learning import Learned
+from beholder.training.material import Material
 
 
-def measure(
-    material: Material,
-    card: ModelCard,
-    head: Head,
-    left_out_familiarity: NDArray[np.float64],
-    version: str,
-    seed: int,
-) -> Evaluation:
+def measure(learned: Learned, card: ModelCard, exported: ExportedHead, seed: int) -> Evaluation:
     """Measure a head on the test part, or where there is none on the images that were left out in turn.
 
     Args:
-        material: what it was fitted on, and what was kept from it.
+        learned: the head, what it was fitted on, and what was kept from it.
         card: the rules it answers by.
-        head: what was put on the backbone.
-        left_out_familiarity: of each fitted image, to prototypes made without it.
-        version: of the dataset.
+        exported: the head as the file has it.
         seed: of resamples.
     """
+    material, head = learned.material, learned.head
     tested = bool(material.tested.any())
     if tested:
         rows = np.flatnonzero(material.tested)
-        answers: dict[str, NDArray[Any]] = {**head.answer({k: v[rows] for k, v in material.layers.items()})}
+        answers: dict[str, NDArray[Any]] = {**exported.answer({k: v[rows] for k, v in material.layers.items()})}
     else:
         inside = head.fit.calibrating
         rows = np.flatnonzero(material.fitted)[inside]
         scores = head.fit.out_of_fold[inside]
         answers = {"logits": scores, "probabilities": head.confidence.probabilities(scores)}
-        answers["familiarity"] = left_out_familiarity[inside]
+        answers["familiarity"] = learned.left_out_familiarity[inside]
     probabilities = np.round(answers["probabilities"], 6)  # as answers have them
     truth = material.targets[rows]
     samples = [material.dataset.samples[row] for row in rows]
@@ -61,13 +54,13 @@ def measure(
         unanswered=is_unknown(card, answers),
         sets=sets,
         columns=_columns(samples),
-        strangers=_strangers(material, card, head, answers["familiarity"]),
+        strangers=_strangers(material, card, exported, answers),
     )
     left_out = [LeftOut("could not be read", len(material.failures))] if material.failures else []
     return evaluate_predictions(
         said,
         model=card.name,
-        dataset=version,
+        dataset=learned.version,
         kind="test" if tested else "cross-validated",
         left_out=left_out,
         notes=material.dataset.notes,
@@ -81,23 +74,14 @@ def _columns(samples: Sequence[Sample]) -> dict[str, list[str | None]]:
 
 
 def _strangers(
-    material: Material, card: ModelCard, head: Head, known_familiarity: NDArray[Any]
+    material: Material, card: ModelCard, exported: ExportedHead, known: Mapping[str, NDArray[Any]]
 ) -> tuple[Strangers, ...]:
     """The images of nothing known that the owner gave."""
     strangers = material.dataset.strangers
     if not strangers:
         return ()
-    answers = head.answer(material.strangers)
-    return (
-        Strangers(
-            kind="given",
-            scores=answers["familiarity"],
-            known_scores=known_familiarity,
-            unanswered=is_unknown(card, answers),
-            sources=[stranger.name for stranger in strangers],
-            probabilities=answers["probabilities"],
-        ),
-    )
+    answers = exported.answer(material.strangers)
+    return (strangers_of(card, "given", known, answers, [stranger.name for stranger in strangers]),)
 
 
 def measures_of(evaluation: Evaluation) -> tuple[Measure, ...]:

@@ -23,7 +23,7 @@ from beholder.image.sources import single
 from beholder.model import ModelCard, OnnxRuntime
 from beholder.model.file import graph_digest_of, read_model
 from beholder.model.pipeline import run_batches
-from beholder.train.layers import LAST, Layer, keep_outputs, tap_layers
+from beholder.training.layers import LAST, Layer, keep_outputs, tap_layers
 
 _TOGETHER: Final = 128
 """Images whose features are kept together: what a killed process loses at most."""

@@ -18,13 +18,16 @@ import PIL.Image
 from beholder.data import ContentCache, Dataset, Sample, read
 from beholder.errors import ImageError, OutputExists
 from beholder.evaluation import Evaluation
-from beholder.evaluation.report import ReportExtras, write_report
+from beholder.evaluation.report import LabelIssue, ReportExtras, write_report
 from beholder.files import data_dir, write_atomic
 from beholder.image import read as read_image
-from beholder.train.features import Backbone
-from beholder.train.recipe import Recipe
-from beholder.train.training import Report, Trained, train_head
-from beholder.zoo import find
+from beholder.model import FileModel
+from beholder.training.features import Backbone
+from beholder.training.label_issues import find_label_issues
+from beholder.training.learning import Learned, Report
+from beholder.training.recipe import Recipe
+from beholder.training.training import Trained, train_head
+from beholder.zoo import find, load
 
 _THUMBNAIL_SIDE = 240
 
@@ -37,13 +40,15 @@ class Run:
         model: the model file.
         folder: holds `recipe.toml`, `run.json`, `report.html`, `report.json` and a copy of the model file.
         evaluation: what was measured on images that the model has not seen.
-        notes: lines for a person.
+        learned: the head it was made of, and the images.
+        label_issues: labels that look wrong, the most suspicious first.
     """
 
     model: Path
     folder: Path
     evaluation: Evaluation
-    notes: tuple[str, ...]
+    learned: Learned
+    label_issues: tuple[LabelIssue, ...]
 
     @property
     def report(self) -> Path:
@@ -61,6 +66,18 @@ def _estimate(estimate: Any) -> dict[str, Any]:
 
 
 def train(
+    data: str | os.PathLike[str] | Dataset,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    recipe: Recipe | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> FileModel:
+    """Train a model on a folder of images, measure it, write it as one file, and load that; see `run_training`."""
+    return load(run_training(data, out, recipe=recipe, overwrite=overwrite, report=report).model)
+
+
+def run_training(
     data: str | os.PathLike[str] | Dataset,
     out: str | os.PathLike[str] | None = None,
     *,
@@ -91,11 +108,12 @@ def train(
     backbone = Backbone(find(recipe.backbone))
     with ContentCache() as contents:
         trained = train_head(dataset, backbone, recipe, contents, name, report)
+    issues = tuple(found.issue for found in find_label_issues(trained.learned))
     folder = _new_folder(name)
-    _write_run(folder, trained, recipe)
+    _write_run(folder, trained, recipe, issues)
     with write_atomic(target, overwrite=overwrite) as stream:
         stream.write(trained.model)
-    return Run(target, folder, trained.evaluation, trained.material.dataset.notes)
+    return Run(target, folder, trained.evaluation, trained.learned, issues)
 
 
 def _new_folder(name: str) -> Path:
@@ -107,12 +125,12 @@ def _new_folder(name: str) -> Path:
     return folder
 
 
-def _write_run(folder: Path, trained: Trained, recipe: Recipe) -> None:
+def _write_run(folder: Path, trained: Trained, recipe: Recipe, issues: tuple[LabelIssue, ...]) -> None:
     facts = {
         "name": trained.card.name,
         "dataset": trained.evaluation.dataset,
-        "layers": list(trained.head.fit.layers),
-        "penalty": trained.head.fit.penalty,
+        "layers": list(trained.learned.head.fit.layers),
+        "penalty": trained.learned.head.fit.penalty,
         "seconds": {part: round(seconds, 3) for part, seconds in trained.seconds.items()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
@@ -125,9 +143,8 @@ def _write_run(folder: Path, trained: Trained, recipe: Recipe) -> None:
     for name, data in files.items():
         with write_atomic(folder / name, overwrite=False) as stream:
             stream.write(data)
-    write_report(
-        trained.evaluation, folder, thumbnails_of(trained.material.dataset), ReportExtras(recipe=recipe.to_toml())
-    )
+    extras = ReportExtras(label_issues=issues, recipe=recipe.to_toml())
+    write_report(trained.evaluation, folder, thumbnails_of(trained.learned.material.dataset), extras)
 
 
 def thumbnails_of(dataset: Dataset) -> Callable[[str], bytes | None]:

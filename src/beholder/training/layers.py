@@ -64,13 +64,13 @@ def tap_layers(model: ModelProto, embedding_width: int) -> list[Layer]:
     return [*layers, Layer(LAST, None, embedding_width)]
 
 
-def keep_outputs(model: ModelProto, wanted: Sequence[str]) -> None:
-    """Take everything out of a graph that the wanted outputs do not need."""
+def keep_outputs(model: ModelProto, wanted: Sequence[str], given: Sequence[str] = ()) -> None:
+    """Take everything out of a graph that the wanted outputs do not need, when some tensors in it are given."""
     graph = model.graph
     needed = set(wanted)
     kept = []
     for node in reversed(graph.node):
-        if needed.intersection(node.output):
+        if needed.intersection(node.output).difference(given):
             needed.update(node.input)
             kept.append(node)
     outputs = [output for output in graph.output if output.name in wanted]
