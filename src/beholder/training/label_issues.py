@@ -1,9 +1,9 @@
 """Labels that look wrong: where a head that has not seen an image is sure of another label than the one it has.
 
 Confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR
-70, 2021): a class is claimed by an image whose probability of it is at least the mean of those labelled so. An image that
-claims another class than its own, and not its own more, is an issue; issues are ranked by how far the best other label
-is ahead of the given one (their normalized margin).
+70, 2021): a class is claimed by an image whose probability of it is at least the mean of those labelled so. An image
+that claims another class than its own, and not its own more, is an issue; issues are ranked by how far the best other
+label is ahead of the given one (their normalized margin).
 """
 
 from __future__ import annotations
