@@ -16,6 +16,7 @@ from beholder.training.confidence import (
     unknown_thresholds,
 )
 from beholder.training.head import MAX_DUAL, fit_head
+from beholder.training.ridge import Ridge
 
 
 def squared(targets: NDArray[np.float64]):
@@ -34,11 +35,11 @@ def problem(count: int, width: int, classes: int = 3, seed: int = 0):
 def test_left_out_scores_are_those_of_heads_fitted_without_the_fold(count: int, width: int) -> None:
     values, targets, _, random = problem(count, width)
     weights, folds = random.uniform(0.5, 2, count), random.permutation(count) % 5
-    fit = fit_head({"a": values}, targets, weights, folds, [("a",)], squared(targets), 0)
+    fit = fit_head({"a": values}, targets, weights, folds, [{"a": 1.0}], squared(targets), 0)
     scaled = fit.scalings["a"].apply(values).astype(np.float64)
     share = weights / weights.sum()
     whole = (scaled - share @ scaled) * np.sqrt(weights / weights.mean())[:, None]
-    ridge = fit.penalty * (whole**2).sum() / count
+    ridge = fit.penalties[0] * (whole**2).sum() / count
     for fold in range(5):
         kept = folds != fold
         w = (weights / weights.mean())[kept]
@@ -54,14 +55,14 @@ def test_a_class_that_one_image_holds_is_never_left_out() -> None:
     values, targets, _, random = problem(40, 10)
     folds = random.permutation(40) % 4
     folds[:5] = -1
-    fit = fit_head({"a": values}, targets, np.ones(40), folds, [("a",)], squared(targets), 0)
+    fit = fit_head({"a": values}, targets, np.ones(40), folds, [{"a": 1.0}], squared(targets), 0)
     assert np.isnan(fit.out_of_fold[:5]).all()
     assert np.isfinite(fit.out_of_fold[5:]).all()
 
 
 def test_nothing_to_leave_out_is_fitted_all_the_same() -> None:
     values, targets, truth, _ = problem(6, 10)
-    fit = fit_head({"a": values}, targets, np.ones(6), np.full(6, -1), [("a",)], squared(targets), 0)
+    fit = fit_head({"a": values}, targets, np.ones(6), np.full(6, -1), [{"a": 1.0}], squared(targets), 0)
     assert (fit.scores({"a": values}).argmax(axis=1) == truth).mean() > 0.5
 
 
@@ -70,11 +71,38 @@ def test_a_layer_that_says_nothing_is_not_taken() -> None:
     noise = random.normal(size=(200, 20)).astype(np.float32)
     folds = random.permutation(200) % 5
     features = {"good": values, "noise": noise}
-    assert fit_head(
-        features, targets, np.ones(200), folds, [("good",), ("noise", "good")], squared(targets), 0
-    ).layers == ("good",)
-    fit = fit_head(features, targets, np.ones(200), folds, [("noise",), ("noise", "good")], squared(targets), 0)
-    assert fit.layers == ("noise", "good")
+    views = [{"good": 1.0}, {"noise": 1.0}]
+    loss = squared(targets)
+    fit = fit_head(features, targets, np.ones(200), folds, views, lambda scores, rows: 10 * loss(scores, rows), 0)
+    assert fit.layers == ("good",)
+    assert fit.shares == (1.0, 0.0)
+
+
+def test_views_that_do_equally_well_share_the_head() -> None:
+    values, targets, _, random = problem(200, 20)
+    folds = random.permutation(200) % 5
+    features = {"a": values, "b": values.copy()}
+    views = [{"a": 1.0}, {"b": 1.0}]
+    fit = fit_head(features, targets, np.ones(200), folds, views, squared(targets), 0)
+    alone = fit_head(features, targets, np.ones(200), folds, views[:1], squared(targets), 0)
+    assert fit.shares == (0.5, 0.5)
+    np.testing.assert_allclose(fit.scores(features), alone.scores(features), atol=1e-5)
+    np.testing.assert_allclose(fit.out_of_fold, alone.out_of_fold, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [300, 60])
+def test_a_view_is_ridge_on_layers_multiplied_by_the_roots_of_its_weights(count: int) -> None:
+    values, targets, _, random = problem(count, 40)
+    weights = random.uniform(0.5, 2, count)
+    scaled = {"a": values[:, :30], "b": values[:, 30:]}
+    seen = np.concatenate([scaled["a"], scaled["b"] * 0.5], axis=1).astype(np.float64)
+    w = weights / weights.mean()
+    mean, target_mean = (w / w.sum()) @ seen, (w / w.sum()) @ targets
+    left, right = (seen - mean) * np.sqrt(w)[:, None], (targets - target_mean) * np.sqrt(w)[:, None]
+    system = left.T @ left + 0.3 * (left**2).sum() / count * np.eye(40)
+    expected = (seen - mean) @ np.linalg.solve(system, left.T @ right) + target_mean
+    found, bias = Ridge(scaled, targets, weights).blend([({"a": 1.0, "b": 0.25}, 0.3, 1.0)])
+    np.testing.assert_allclose(values @ found + bias, expected, atol=2e-4)
 
 
 def test_more_images_than_can_be_compared_are_all_scored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,15 +110,20 @@ def test_more_images_than_can_be_compared_are_all_scored(monkeypatch: pytest.Mon
     assert MAX_DUAL > 100
     values, targets, truth, random = problem(300, 20)
     folds = random.permutation(300) % 5
-    fit = fit_head({"a": values}, targets, np.ones(300), folds, [("a",)], squared(targets), 0)
-    assert np.isfinite(fit.out_of_fold).all()
+    weights = random.uniform(0.5, 2, 300)
+    fit = fit_head({"a": values}, targets, weights, folds, [{"a": 1.0}], squared(targets), 0)
     assert (fit.out_of_fold.argmax(axis=1) == truth).mean() > 0.6
+    for fold in range(5):
+        kept, scaled = folds != fold, fit.scalings["a"].apply(values)
+        part = Ridge({"a": scaled[kept]}, targets[kept], weights[kept])
+        found, bias = part.blend([({"a": 1.0}, fit.penalties[0], 1.0)])
+        np.testing.assert_allclose(fit.out_of_fold[~kept], scaled[~kept] @ found + bias, atol=2e-4)
 
 
 def test_a_constant_value_does_no_harm() -> None:
     values, targets, _, random = problem(50, 5)
     values[:, 3] = 7
-    fit = fit_head({"a": values}, targets, np.ones(50), random.permutation(50) % 5, [("a",)], squared(targets), 0)
+    fit = fit_head({"a": values}, targets, np.ones(50), random.permutation(50) % 5, [{"a": 1.0}], squared(targets), 0)
     assert np.isfinite(fit.weights).all()
 
 

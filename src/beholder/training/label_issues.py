@@ -1,14 +1,16 @@
 """Labels that look wrong: where a head that has not seen an image is sure of another label than the one it has.
 
 Confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR
-70, 2021): a class is claimed by an image whose probability of it is at least the mean of those labelled so. An image
-that claims another class than its own, and not its own more, is an issue; issues are ranked by how far the best other
-label is ahead of the given one (their normalized margin).
+70, 2021): a class is claimed by an image whose probability of it is at least the mean of those labelled so, and an
+image that claims another class than its own, and not its own more, is an issue. Where classes are easy that mean is
+near 1, and a wrong label whose own class is also likely would be missed: an image whose best other label is far ahead
+is an issue too. Issues are ranked by how far ahead it is (their normalized margin).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from numpy.typing import NDArray
 from beholder.data import Sample
 from beholder.evaluation.report import LabelIssue
 from beholder.training.learning import Learned
+
+FAR_AHEAD: Final = 0.5
+"""The margin from which a label is an issue whatever its class is like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ def _one(probabilities: NDArray[np.float64], targets: NDArray[np.bool_], classes
     given = targets.argmax(axis=1).astype(np.int64)
     margins = rank_margins(probabilities, given)
     found: list[_Found] = []
-    for row in np.flatnonzero(confident_issues(probabilities, given) & (margins > 0)):
+    claims = confident_issues(probabilities, given) & (margins > 0)
+    for row in np.flatnonzero(claims | (margins >= FAR_AHEAD)):
         best = int(probabilities[row].argmax())
         own, other = probabilities[row, given[row]], probabilities[row, best]
         reason = f"looks like {classes[best]} ({other:.0%}) rather than {classes[given[row]]} ({own:.0%})"
@@ -101,7 +107,8 @@ def _several(probabilities: NDArray[np.float64], targets: NDArray[np.bool_], cla
     ahead = np.where(targets, 1 - 2 * probabilities, 2 * probabilities - 1)
     for k in range(len(classes)):
         of_label = np.stack([1 - probabilities[:, k], probabilities[:, k]], axis=1)
-        wrong[:, k] = confident_issues(of_label, targets[:, k].astype(np.int64)) & (ahead[:, k] > 0)
+        claims = confident_issues(of_label, targets[:, k].astype(np.int64)) & (ahead[:, k] > 0)
+        wrong[:, k] = claims | (ahead[:, k] >= FAR_AHEAD)
     found: list[_Found] = []
     for row in np.flatnonzero(wrong.any(axis=1)):
         said = tuple(classes[k] for k in np.flatnonzero(targets[row] ^ wrong[row]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,9 +17,13 @@ from beholder.training.features import Backbone
 from beholder.training.head import Fit, fit_head
 from beholder.training.material import Material, gather
 from beholder.training.recipe import Recipe
+from beholder.training.ridge import View
 
 UNBALANCED_FROM: Final = 3.0
 """With `balance = "auto"`: classes are weighted where the commonest is over so many times as large as the rarest."""
+
+DECAYS: Final = (0.5, 0.85)
+"""How much less a layer weighs than the next, in the views that look at all of them but not alike."""
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -90,18 +94,26 @@ def learn(
 def _fit(material: Material, backbone: Backbone, recipe: Recipe) -> Fit:
     rows = material.fitted
     targets = material.targets[rows]
-    names = tuple(layer.output for layer in backbone.layers)
-    choices = {"last": (names[-1:],), "last-two": (names[-2:],), "all": (names,)}
-    candidates = choices.get(recipe.layers, (names[-1:], names[-2:], names))
+    names = [layer.output for layer in backbone.layers]
     return fit_head(
         {layer: values[rows] for layer, values in material.layers.items()},
         targets.astype(np.float64),
         _image_weights(targets, recipe),
         material.folds[rows],
-        tuple(dict.fromkeys(candidates)),
+        _views(names, recipe.layers),
         _loss(targets, material.dataset.multi_label),
         recipe.seed,
     )
+
+
+def _views(layers: Sequence[str], wanted: str) -> list[View]:
+    """How a head may look at layers: all that are to be compared, or the one that is asked for."""
+    last, last_two, alike = (dict.fromkeys(part, 1.0) for part in (layers[-1:], layers[-2:], layers))
+    if wanted != "auto":
+        return [{"last": last, "last-two": last_two, "all": alike}[wanted]]
+    fading = [{name: decay**back for back, name in enumerate(reversed(layers))} for decay in DECAYS]
+    views = (last, last_two, *fading, alike)
+    return [view for number, view in enumerate(views) if view not in views[:number]]
 
 
 def _image_weights(targets: NDArray[np.bool_], recipe: Recipe) -> NDArray[np.float64]:

@@ -98,7 +98,7 @@ def gather(
     for row, sample in enumerate(samples):
         targets[row, [column[label] for label in sample.labels]] = True
     layers = backbone.split(_stack(samples, seen.vectors, backbone))
-    groups = _groups(samples, seen.facts, layers[LAST])
+    groups = groups_of(samples, seen.facts, layers[LAST])
     tested, given = _tested(samples, groups, recipe)
     return Material(
         dataset=readable,
@@ -130,7 +130,17 @@ def _stack(samples: Sequence[Sample], vectors: Mapping[str, Vector], backbone: B
     return stacked
 
 
-def _groups(samples: Sequence[Sample], facts: Mapping[str, Facts], embeddings: Vector) -> NDArray[np.intp]:
+def groups_of(samples: Sequence[Sample], facts: Mapping[str, Facts], embeddings: Vector) -> NDArray[np.intp]:
+    """Find which images show the same, by content, perceptual hash and embedding; see `beholder.data.group`.
+
+    Args:
+        samples: with digests, all readable.
+        facts: of each of them, by content digest.
+        embeddings: float32 `(n, d)`, in the order of the samples.
+
+    Returns:
+        The number of each image's group, `(n,)`.
+    """
     known = [facts[sample.digest or ""] for sample in samples]
     units = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     return group(

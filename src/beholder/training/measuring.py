@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beholder import __version__
-from beholder.data import Sample
-from beholder.evaluation import Evaluation, LeftOut, Predictions, Strangers, evaluate_predictions, strangers_of
+from beholder.evaluation import (
+    UNREADABLE,
+    Evaluation,
+    LeftOut,
+    Strangers,
+    evaluate_predictions,
+    predictions_of,
+    strangers_of,
+)
 from beholder.model import Measure, ModelCard
-from beholder.model.confidence import accepted_labels, is_unknown, set_members
 from beholder.training.exporting import ExportedHead
 from beholder.training.learning import Learned
 from beholder.training.material import Material
@@ -38,25 +44,9 @@ def measure(learned: Learned, card: ModelCard, exported: ExportedHead, seed: int
         scores = head.fit.out_of_fold[inside]
         answers = {"logits": scores, "probabilities": head.confidence.probabilities(scores)}
         answers["familiarity"] = learned.left_out_familiarity[inside]
-    probabilities = np.round(answers["probabilities"], 6)  # as answers have them
-    truth = material.targets[rows]
     samples = [material.dataset.samples[row] for row in rows]
-    multi_label = material.dataset.multi_label
-    sets: dict[Literal[90, 95], NDArray[np.bool_]] = {}
-    if card.prediction_sets is not None and len(rows):
-        sets = {90: set_members(card, probabilities, 0.9), 95: set_members(card, probabilities, 0.95)}
-    said = Predictions(
-        classes=card.labels,
-        sources=tuple(sample.name for sample in samples),
-        probabilities=probabilities,
-        truth=truth if multi_label else truth.argmax(axis=1).astype(np.int64),
-        accepted=accepted_labels(card, probabilities) if multi_label else None,
-        unanswered=is_unknown(card, answers),
-        sets=sets,
-        columns=_columns(samples),
-        strangers=_strangers(material, card, exported, answers),
-    )
-    left_out = [LeftOut("could not be read", len(material.failures))] if material.failures else []
+    said = predictions_of(card, samples, answers, material.targets[rows], _strangers(material, card, exported, answers))
+    left_out = [LeftOut(UNREADABLE, len(material.failures))] if material.failures else []
     return evaluate_predictions(
         said,
         model=card.name,
@@ -66,11 +56,6 @@ def measure(learned: Learned, card: ModelCard, exported: ExportedHead, seed: int
         notes=material.dataset.notes,
         seed=seed,
     )
-
-
-def _columns(samples: Sequence[Sample]) -> dict[str, list[str | None]]:
-    names = dict.fromkeys(name for sample in samples for name in sample.metadata)
-    return {name: [sample.metadata.get(name) for sample in samples] for name in names}
 
 
 def _strangers(

@@ -19,7 +19,8 @@ class Recipe:
     method: Literal["head"] = described("head: a linear head on a trained backbone, in seconds", default="head")
     backbone: str = described("model file, or name in the zoo, whose features are used", default="efficientnet-lite0")
     layers: Literal["auto", "last", "last-two", "all"] = described(
-        "which layers of the backbone the head looks at; auto: what cross-validation says", default="auto"
+        "which layers of the backbone the head looks at; auto: several ways, by what cross-validation says",
+        default="auto",
     )
     balance: Literal["auto", "none", "classes"] = described(
         "classes: rare classes count as much as common ones; auto: where the commonest has over 3 times the rarest",
