@@ -1,5 +1,5 @@
 # Two commands on a fresh machine with Python 3.11 or newer and make:
-#   make demo    installs the light product and recognizes some photographs
+#   make demo    installs the light product and shows the main job on real photographs
 #   make test    installs what the tests need and runs everything that CI runs
 
 PYTHON ?= python3

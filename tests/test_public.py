@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,11 @@ TREE = ast.parse(Path(beholder.__file__).read_text(encoding="utf-8"))
 def test_the_public_names_are_exactly_what_is_exported():
     assert beholder.__all__ == sorted(beholder.__all__)
     assert len(set(beholder.__all__)) == len(beholder.__all__)
-    assert set(beholder.__all__) == {*beholder._HOMES, "__version__"}
+    assert set(beholder.__all__) == {*beholder._HOMES, *beholder._ROOMS, "__version__"}
     assert dir(beholder) == sorted(beholder.__all__)
 
 
-@pytest.mark.parametrize("name", [name for name in beholder.__all__ if name != "__version__"])
+@pytest.mark.parametrize("name", sorted(beholder._HOMES))
 def test_every_name_can_be_had_from_where_it_lives(name):
     found = getattr(beholder, name)
     home = importlib.import_module(beholder._HOMES[name])
@@ -28,10 +30,17 @@ def test_every_name_can_be_had_from_where_it_lives(name):
     assert found.__doc__, f"{name} says nothing about itself"
 
 
+@pytest.mark.parametrize("room", beholder._ROOMS)
+def test_a_public_room_is_there_when_it_is_asked_for(room):
+    program = f"import sys, beholder; assert 'beholder.{room}' not in sys.modules; print(beholder.{room}.__all__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(importlib.import_module(f"beholder.{room}").__all__)
+
+
 def test_type_checkers_see_the_same_names():
     (block,) = (node for node in TREE.body if isinstance(node, ast.If))
     seen = {alias.name: node.module for node in block.body for alias in node.names}
-    assert seen == beholder._HOMES
+    assert seen == {**beholder._HOMES, **dict.fromkeys(beholder._ROOMS, "beholder")}
 
 
 def test_a_name_that_is_not_there():

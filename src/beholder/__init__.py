@@ -15,8 +15,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from beholder import data
+    from beholder.auditing import Audit, Finding, audit
     from beholder.errors import BeholderError, ImageError, ModelError, UsageError
-    from beholder.evaluation import Evaluation
+    from beholder.evaluation import Comparison, Evaluation, compare, evaluate
+    from beholder.evaluation.explaining import Explanation, explain
     from beholder.image import Image, Limits
     from beholder.model import FileModel, Model, ModelCard
     from beholder.result import (
@@ -37,13 +40,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
     "BeholderError",
     "Caption",
     "Classification",
+    "Comparison",
     "Detections",
     "Embedding",
     "Evaluation",
+    "Explanation",
     "FileModel",
+    "Finding",
     "Group",
     "Image",
     "ImageError",
@@ -58,19 +65,28 @@ __all__ = [
     "Segmentation",
     "UsageError",
     "__version__",
+    "audit",
+    "compare",
+    "data",
+    "evaluate",
+    "explain",
     "load",
     "result_from_dict",
     "train",
 ]
 
 _HOMES = {
+    "Audit": "beholder.auditing",
     "BeholderError": "beholder.errors",
     "Caption": "beholder.result",
     "Classification": "beholder.result",
+    "Comparison": "beholder.evaluation",
     "Detections": "beholder.result",
     "Embedding": "beholder.result",
     "Evaluation": "beholder.evaluation",
+    "Explanation": "beholder.evaluation.explaining",
     "FileModel": "beholder.model",
+    "Finding": "beholder.auditing",
     "Group": "beholder.result",
     "Image": "beholder.image",
     "ImageError": "beholder.errors",
@@ -84,13 +100,23 @@ _HOMES = {
     "Result": "beholder.result",
     "Segmentation": "beholder.result",
     "UsageError": "beholder.errors",
+    "audit": "beholder.auditing",
+    "compare": "beholder.evaluation",
+    "evaluate": "beholder.evaluation",
+    "explain": "beholder.evaluation.explaining",
     "load": "beholder.zoo",
     "result_from_dict": "beholder.result",
     "train": "beholder.training",
 }
 
 
+_ROOMS = ("data",)
+"""Rooms that are public as they are: `beholder.data.read`."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"beholder.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'beholder' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

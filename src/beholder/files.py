@@ -67,10 +67,7 @@ def write_atomic(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[B
         OutputFailed: the folder cannot be written to, or the disk is full.
     """
     target = Path(path)
-    if os.path.isdir(target):
-        raise OutputFailed(f"{target}: is a folder; name a file")
-    if not overwrite and os.path.lexists(target):
-        raise OutputExists(f"{target}: exists already; choose another name or pass --force")
+    _refuse_taken(target, overwrite)
     temporary = target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.part")  # 255 bytes at most
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +84,35 @@ def write_atomic(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[B
     finally:
         with suppress(OSError):  # gone already, or never made
             temporary.unlink()
+
+
+def require_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Find out before long work whether a file can be written at its end; its folder is made when missing.
+
+    Args:
+        path: the file to be made.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        OutputExists: the file exists and `overwrite` is false.
+        OutputFailed: it cannot be written.
+    """
+    target = Path(path)
+    probe = target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.part")
+    _refuse_taken(target, overwrite)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise OutputFailed(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _refuse_taken(target: Path, overwrite: bool) -> None:
+    if os.path.isdir(target):
+        raise OutputFailed(f"{target}: is a folder; name a file")
+    if not overwrite and os.path.lexists(target):
+        raise OutputExists(f"{target}: exists already; choose another name or pass --force")
 
 
 def _rename_new(temporary: Path, target: Path) -> None:

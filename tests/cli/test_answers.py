@@ -96,3 +96,19 @@ def test_page_does_not_show_another_image_than_was_answered(tmp_path: Path, card
     with Gallery(str(tmp_path / "page"), card) as gallery:
         gallery.add(Classification(source=str(photo), size_hw=(800, 1200), model="m", labels=LABELS))
     assert "<img" not in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_prediction_set_is_told_with_its_coverage(capsys):
+    several = Classification(**COMMON, labels=LABELS, prediction_set=("tabby cat", "tiger cat"))
+    alone = Classification(**COMMON, labels=LABELS, prediction_set=("tabby cat",))
+    many = Classification(**COMMON, labels=LABELS, prediction_set=tuple("abcdefg"))
+    unknown = Classification(**COMMON, labels=LABELS, prediction_set=("tabby cat", "tiger cat"), unknown=True)
+    show = printer("table", 0.9)
+    for answer in (several, alone, many, unknown):
+        show(answer)
+    first, second, third, fourth = capsys.readouterr().out.splitlines()
+    assert " 40% tabby cat  " in first
+    assert first.endswith("  one of: tabby cat, tiger cat (90%)")
+    assert second.endswith("tiger cat 30%")
+    assert third.endswith("one of 7 labels: a, b, c, d, e, … (90%)")
+    assert "one of" not in fourth

@@ -184,17 +184,3 @@ def test_doctor_says_what_a_missing_cache_means(beholder: Command, tmp_path: Pat
     done = beholder("doctor", BEHOLDER_CACHE=str(tmp_path / "file"))
     assert done.status == 0
     assert "models are made anew each time" in done.out
-
-
-def test_demo_writes_a_page(beholder: Command, tmp_path: Path) -> None:
-    pytest.importorskip("skimage")
-    done = beholder("demo")
-    assert done.status == 0
-    page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
-    assert "chelsea.png" in page
-    assert "not people" in page
-    assert "50%" in page
-    assert "top-1 75.1%" in page
-    assert 'alt=""' not in page
-    assert beholder("demo").status == 2
-    assert beholder("demo", "--force").status == 0

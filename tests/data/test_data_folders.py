@@ -313,5 +313,5 @@ def test_what_no_folder_can_hold(tmp_path):
 
 def test_format_that_cannot_be_written(tmp_path):
     dataset = read(tree(tmp_path / "in", "cat/1.png", "dog/2.png"))
-    with pytest.raises(UsageError, match="--format pattern: cannot be written; known: folder, csv, coco"):
+    with pytest.raises(UsageError, match="format pattern: cannot be written; known: folder, csv, coco"):
         write(dataset, tmp_path / "out", format="pattern")

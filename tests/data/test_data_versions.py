@@ -85,9 +85,9 @@ def test_what_changed(photos, contents):
     assert difference.lines() == [
         "1 added: train/bird/5.png",
         "1 removed: test/_unknown/4.png",
-        "1 relabelled: train/dog/1.png",
-        "1 moved to another split: test/dog/2.png",
-        "2 renamed: train/dog/1.png, test/dog/2.png",
+        "1 relabelled: train/dog/1.png (cat to dog)",
+        "1 moved to another split: test/dog/2.png (train to test)",
+        "2 renamed: train/cat/1.png to train/dog/1.png, train/dog/2.png to test/dog/2.png",
     ]
     assert not diff(after, after)
 

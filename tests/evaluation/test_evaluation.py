@@ -226,6 +226,19 @@ def test_what_is_not_even_an_object_is_refused():
         Evaluation.from_dict([])
 
 
+def test_sets_for_each_class_by_hand():
+    """Of two cats one set holds the truth, of two dogs both do."""
+    sets = np.array([[True, False], [True, True], [False, True], [False, True]])
+    found = evaluated(by_hand(class_sets={90: sets}))
+    assert list(found.metrics) == [*SINGLE[:11], "class_coverage_90", "class_set_size_90", *SINGLE[11:]]
+    assert (found.class_coverage_90.value, found.class_coverage_90.count) == (0.75, 4)
+    assert 0.05 < found.class_coverage_90.low < 0.75 < found.class_coverage_90.high <= 1
+    assert (found.class_set_size_90.value, found.class_set_size_90.count) == (1.25, 4)
+    assert Evaluation.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    with pytest.raises(UsageError, match="sets: must be of 90 or 95 percent"):
+        by_hand(class_sets={80: sets})
+
+
 def test_a_metric_is_an_attribute():
     found = evaluated(by_hand())
     assert found.top1 is found.metrics["top1"]

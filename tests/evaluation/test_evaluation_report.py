@@ -176,6 +176,16 @@ def test_what_was_not_measured_is_said_so(multi_label):
     assert "nan" not in page.shown.lower().split()
 
 
+def test_sets_for_each_class_stand_beside_the_others():
+    said = everything()
+    assert "for each class by itself" not in Page(report_html(evaluated(said))).shown
+    best = said.probabilities == said.probabilities.max(axis=1, keepdims=True)
+    found = evaluated(everything(class_sets={90: best, 95: np.ones_like(best)}))
+    shown = Page(report_html(found)).shown
+    assert "The same promise for each class by itself" in shown
+    assert {"class_coverage_90", "class_set_size_95"} <= set(shown.split())
+
+
 def test_of_no_images_the_page_says_so():
     nothing = one_label(sources=(), probabilities=np.zeros((0, 3)), truth=np.zeros(0, int))
     page = Page(report_html(evaluated(nothing)))

@@ -1,7 +1,7 @@
 """The command `beholder`: one file per verb, loaded when it is used.
 
 Each verb's module has `add_arguments(parser)` and `run(args)`, which returns the exit status: 0 all done, 1 some inputs
-failed, 2 wrong usage or nothing could be done, 130 interrupted.
+failed, 2 wrong usage or nothing could be done, 130 interrupted. A verb with verbs of its own has `SUB_VERBS` instead.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from beholder import __version__
 from beholder.cli import printing
 from beholder.cli.parsing import Parser
+from beholder.cli.sub_verbs import run_sub_verb
 from beholder.errors import BeholderError
 from beholder.records import nearest
 
@@ -37,12 +38,17 @@ class Verb(NamedTuple):
 VERBS: Final = {
     "predict": Verb("beholder.cli.predict", "say what is in images"),
     "train": Verb("beholder.cli.train", "from a folder of images to a model with an honest report"),
+    "dataset": Verb("beholder.cli.dataset", "look at datasets, convert, compare, split and correct them"),
+    "audit": Verb("beholder.cli.audit", "say what is wrong with a dataset, and what to do about it"),
+    "evaluate": Verb("beholder.cli.evaluate", "say how good a model is on images that it has not seen"),
+    "compare": Verb("beholder.cli.compare", "say which of two models is better on the same images"),
+    "explain": Verb("beholder.cli.explain", "show where in an image an answer comes from"),
     "info": Verb("beholder.cli.info", "show what a model file says about itself"),
     "zoo": Verb("beholder.cli.zoo", "list the models known by name"),
     "pull": Verb("beholder.cli.pull", "bring a model from a hub"),
     "import": Verb("beholder.cli.import_", "make a model file of an ONNX file from elsewhere"),
     "doctor": Verb("beholder.cli.doctor", "say what this machine can run, and what is missing for what"),
-    "demo": Verb("beholder.cli.demo", "recognize some photographs and write a page about it"),
+    "demo": Verb("beholder.cli.demo", "the main job on real photographs, in seconds, and a page that shows it"),
 }
 
 _USAGE_STATUS: Final = 2
@@ -86,6 +92,8 @@ def _run(words: list[str]) -> int:
         if name not in VERBS:
             return _run_without_verb(words)
         module = importlib.import_module(VERBS[name].module)
+        if hasattr(module, "SUB_VERBS"):
+            return run_sub_verb(f"beholder {name}", _sentence(VERBS[name].summary), module.SUB_VERBS, words[1:])
         parser = Parser(f"beholder {name}", _sentence(VERBS[name].summary))
         module.add_arguments(parser)
         args = parser.parse_words(words[1:])

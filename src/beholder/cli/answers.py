@@ -20,29 +20,40 @@ Form = Literal["table", "json", "csv"]
 
 CSV_COLUMNS: Final = (
     *("source", "frame", "time_seconds", "model", "rank", "label", "confidence", "x1", "y1", "x2", "y2"),
-    *("group", "unknown", "accepted", "text", "error"),
+    *("group", "unknown", "accepted", "text", "error", "prediction_set"),
 )
 
 _SOURCE_WIDTH: Final = 36
 _SOURCE_SHARE: Final = 0.4
 _ANSWER_WIDTH: Final = 34
 _LEAST_SHOWN: Final = 0.005
+_MOST_IN_SET: Final = 5
 
 
-def printer(form: Form) -> Callable[[Result | ImageFailure], None]:
-    """What prints one answer of a model in the wanted form."""
+def printer(form: Form, coverage: float | None = None) -> Callable[[Result | ImageFailure], None]:
+    """What prints one answer of a model in the wanted form.
+
+    Args:
+        form: a table for a person, JSON, or CSV.
+        coverage: the probability with which the answers' prediction sets hold the truth, to be told with them.
+    """
     if form == "json":
         return lambda answer: printing.say(printing.as_json(answer.to_dict()))
     if form == "csv":
         printing.write(_csv_line(CSV_COLUMNS))
         return _print_csv
-    return Table().print
+    return Table(coverage).print
 
 
 class Table:
-    """Prints a row for each answer; failures are told elsewhere."""
+    """Prints a row for each answer; failures are told elsewhere.
 
-    def __init__(self) -> None:
+    Args:
+        coverage: as for `printer`.
+    """
+
+    def __init__(self, coverage: float | None = None) -> None:
+        self._coverage = coverage
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
         self._most = max(8, int(columns * _SOURCE_SHARE)) if columns else None
         self._width = min(_SOURCE_WIDTH, self._most or _SOURCE_WIDTH)
@@ -54,7 +65,7 @@ class Table:
         name = answer.source if answer.time_seconds is None else f"{answer.source} @{answer.time_seconds:.2f}s"
         name = self._fitted(one_line(name))
         if isinstance(answer, Classification):
-            best, others = _columns(answer)
+            best, others = _columns(answer, self._coverage)
             printing.say(f"{name}  {best:<{_ANSWER_WIDTH}}  {others}".rstrip())
         else:
             printing.say(f"{name}  {_summary(answer)}")
@@ -71,8 +82,8 @@ def _summary(answer: Result) -> str:
     return one_line(str(answer).split(": ", 1)[-1])
 
 
-def _columns(answer: Classification) -> tuple[str, str]:
-    """The answer, and what else it might be."""
+def _columns(answer: Classification, coverage: float | None) -> tuple[str, str]:
+    """The answer, and what else it might be: with a stated probability where the model can, else by confidence."""
     from beholder.cli.headline import headline
 
     first = headline(answer)
@@ -84,7 +95,16 @@ def _columns(answer: Classification) -> tuple[str, str]:
     if first.kind == "not sure":
         return " not sure", f"perhaps {', '.join(likely[:3]) or answer.label}"
     best = f"{first.confidence:4.0%} {first.text}"
+    if len(answer.prediction_set or ()) > 1:
+        return best, _set(answer.prediction_set or (), coverage)
     return best, f"perhaps {', '.join(likely[:3])}" if first.kind == "group" else ", ".join(likely[1:3])
+
+
+def _set(names: tuple[str, ...], coverage: float | None) -> str:
+    count = f" {len(names):,} labels" if len(names) > _MOST_IN_SET else ""
+    more = ", …" if count else ""
+    surely = "" if coverage is None else f" ({100 * coverage:.3g}%)"
+    return f"one of{count}: {', '.join(names[:_MOST_IN_SET])}{more}{surely}"
 
 
 def _print_csv(answer: Result | ImageFailure) -> None:
@@ -105,6 +125,7 @@ def _csv_rows(answer: Result) -> Iterator[dict[str, Any]]:
             "group": answer.group.name if answer.group else None,
             "unknown": None if answer.unknown is None else str(answer.unknown).lower(),
             "accepted": None if answer.accepted is None else "; ".join(answer.accepted),
+            "prediction_set": None if answer.prediction_set is None else "; ".join(answer.prediction_set),
         }
         for rank, label in enumerate(answer.labels, 1):
             yield {"rank": rank, "label": label.name, "confidence": label.confidence, **whole}

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
-from beholder.cli import printing
+from beholder.cli import nearby, printing
 from beholder.cli.parsing import seconds, share, whole
 from beholder.errors import EmptySource, SourceNotFound, UsageError
 
 if TYPE_CHECKING:
     from beholder.cli.gallery import Gallery
     from beholder.image import Input, Isolation, Limits
-    from beholder.model import FileModel
+    from beholder.model import FileModel, ModelCard
     from beholder.result import ImageFailure, Result
 
 _NOTHING_THERE: Final = (SourceNotFound.kind, EmptySource.kind)
@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=None, metavar="FILE|NAME", help="model file or name (see: beholder zoo)")
     parser.add_argument("--top", type=whole(0), default=5, metavar="K", help="how many labels to give; 0 for all (5)")
     parser.add_argument("--threshold", type=share, metavar="X", help="replace the model's thresholds, 0 to 1")
+    parser.add_argument(
+        "--coverage", type=share, metavar="X", help="how surely prediction sets hold the truth, as the card states it"
+    )
     output = parser.add_argument_group("output")
     form = output.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -61,12 +64,15 @@ def run(args: argparse.Namespace) -> int:
     from beholder.cli.answers import closing
     from beholder.zoo import DEFAULT_MODEL, load
 
-    _check(args)
+    check_sources(args.sources, "predict")
     limits = _limits(args)
     name = args.model or DEFAULT_MODEL
+    if args.model is None and (hint := nearby.hint(os.curdir, DEFAULT_MODEL)):
+        printing.warn(hint)
     model = load(name, device=args.device, limits=limits, isolation=_isolation(args), exact=args.exact)
+    coverage = _coverage(args.coverage, model.card)
     started = time.perf_counter()
-    counts = _answer(args, model, limits)
+    counts = _answer(args, model, limits, coverage)
     if not (args.json or args.csv):
         closing(model.card, counts.done, counts.failed, time.perf_counter() - started, args.model is None)
     if counts.interrupted:
@@ -92,15 +98,33 @@ class _Counts:
         self.nothing_there += kind in _NOTHING_THERE
 
 
-def _answer(args: argparse.Namespace, model: FileModel, limits: Limits) -> _Counts:
+def _coverage(wanted: float | None, card: ModelCard) -> float | None:
+    """The stated coverage of the prediction sets that are given; nothing where the card has none.
+
+    Raises:
+        UsageError: the wanted one is none that the card states.
+    """
+    if wanted is not None:
+        import numpy as np
+
+        from beholder.model.confidence import set_members
+
+        set_members(card, np.ones(1), wanted)  # refuses it before any image is read
+        return wanted
+    return None if card.prediction_sets is None else card.prediction_sets.coverages[0]
+
+
+def _answer(args: argparse.Namespace, model: FileModel, limits: Limits, coverage: float | None) -> _Counts:
     """Answer, print and count; an interrupted report keeps what is done."""
     from beholder.cli.answers import printer
     from beholder.result import ImageFailure
 
     counts = _Counts()
     inputs = _inputs(args, limits)
-    answers = model.predict_many(inputs, top=args.top, threshold=args.threshold, batch_size=args.batch)
-    show = printer("json" if args.json else "csv" if args.csv else "table")
+    answers = model.predict_many(
+        inputs, top=args.top, threshold=args.threshold, coverage=args.coverage, batch_size=args.batch
+    )
+    show = printer("json" if args.json else "csv" if args.csv else "table", coverage)
     with printing.progress() as advance, _gallery(args, model, limits) as gallery:
         try:
             for answer in answers:
@@ -149,16 +173,25 @@ def _limits(args: argparse.Namespace) -> Limits:
     return Limits(**{name: value for name, value in given.items() if value is not None})
 
 
-def _check(args: argparse.Namespace) -> None:
-    if args.sources.count("-") > 1:
+def check_sources(sources: list[str], verb: str) -> None:
+    """Refuse what is no image before anything is loaded.
+
+    Args:
+        sources: as they were given.
+        verb: of the command, for the hint.
+
+    Raises:
+        UsageError: a model, or standard input twice or from a terminal.
+    """
+    if sources.count("-") > 1:
         raise UsageError("standard input (-) can be read once only")
-    if "-" in args.sources and sys.stdin.isatty():
-        raise UsageError("standard input (-) is a terminal; pipe an image into it: beholder predict - < cat.jpg")
-    for source in args.sources:
+    if "-" in sources and sys.stdin.isatty():
+        raise UsageError(f"standard input (-) is a terminal; pipe an image into it: beholder {verb} - < cat.jpg")
+    for source in sources:
         if _is_model(source):
             raise UsageError(
                 f"{source}: is a model where images are expected; "
-                f"pass it with --model: beholder predict IMAGES --model {source}"
+                f"pass it with --model: beholder {verb} IMAGES --model {source}"
             )
 
 

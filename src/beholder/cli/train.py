@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beholder.cli import printing
+from beholder.cli.data_options import add_data_options, read_data
 from beholder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,22 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="change a key of the recipe"
     )
     parser.add_argument("--backbone", metavar="FILE|NAME", help="whose features are used (efficientnet-lite0)")
-    parser.add_argument("--format", metavar="NAME", help="how to read DATA: folder, csv, coco, pattern")
-    parser.add_argument("--pattern", metavar="REGEX", help="labels from file names: a pattern with (?P<label>…)")
     parser.add_argument("--force", action="store_true", help="replace an existing model file")
     parser.add_argument("--json", action="store_true", help="one JSON object: model, run, metrics")
+    add_data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; see the module."""
-    from beholder.data import read
     from beholder.training import run_training
 
     started = time.perf_counter()
     recipe = _recipe(args)
-    dataset = read(args.data, format=args.format, pattern=args.pattern)
-    for note in dataset.notes:
-        printing.warn(note)
+    dataset = read_data(args.data, args)
     with printing.steps(_STEPS) as report:
         done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report)
     if args.json:

@@ -177,6 +177,14 @@ class LogContent:
                 undone.add(entry.undoes)
         return tuple(reversed(holding))
 
+    def undone_by(self) -> dict[int, int]:
+        """By the number of each entry that was undone, the number of the one that undid it last."""
+        undone: dict[int, int] = {}
+        for entry in reversed(self.entries):
+            if entry.undoes is not None and entry.id not in undone:
+                undone.setdefault(entry.undoes, entry.id)
+        return undone
+
 
 class CorrectionLog:
     """The corrections of one dataset; several processes may add to it at once."""
@@ -257,7 +265,7 @@ def _undoable(content: LogContent, number: int) -> Correction:
     if entry is None:
         last = content.entries[-1].id if content.entries else 0
         raise RefusedCorrection(f"correction {number}: there is none of this number; the last is {last}")
-    by = _undone_by(content, number)
+    by = content.undone_by().get(number)
     if by is not None:
         raise RefusedCorrection(f"correction {number}: was undone already, by {by}")
     for later in reversed(content.effective()):
@@ -266,14 +274,6 @@ def _undoable(content: LogContent, number: int) -> Correction:
                 f"correction {number}: {later.id} builds on it ({later.change}); undo {later.id} first"
             )
     return entry
-
-
-def _undone_by(content: LogContent, number: int) -> int | None:
-    undone: dict[int, int] = {}
-    for entry in reversed(content.entries):
-        if entry.undoes is not None and entry.id not in undone:
-            undone[entry.undoes] = entry.id
-    return undone.get(number)
 
 
 def _builds_on(later: Change, earlier: Change) -> bool:

@@ -101,17 +101,15 @@ class Difference:
     def lines(self) -> list[str]:
         """What changed in lines for a person, with the first few names of each kind."""
         changed = {
-            "added": self.added,
-            "removed": self.removed,
-            "relabelled": tuple(after for _, after in self.relabelled),
-            "moved to another split": tuple(after for _, after in self.moved),
-            "renamed": tuple(after for _, after in self.renamed),
+            "added": [entry.name for entry in self.added],
+            "removed": [entry.name for entry in self.removed],
+            "relabelled": [f"{new.name} ({_said(old)} to {_said(new)})" for old, new in self.relabelled],
+            "moved to another split": [
+                f"{new.name} ({old.split or 'none'} to {new.split or 'none'})" for old, new in self.moved
+            ],
+            "renamed": [f"{old.name} to {new.name}" for old, new in self.renamed],
         }
-        return [
-            f"{len(entries):,} {what}: {some(entry.name for entry in entries)}"
-            for what, entries in changed.items()
-            if entries
-        ]
+        return [f"{len(names):,} {what}: {some(names)}" for what, names in changed.items() if names]
 
 
 def with_digests(dataset: Dataset, contents: ContentCache, progress: Progress | None = None) -> Dataset:
@@ -204,6 +202,10 @@ def _entry(sample: Sample) -> Entry:
     if sample.digest is None:
         raise DataError(f"{sample.name}: its digest must be known before a version can be named")
     return Entry(sample.digest, sample.name, tuple(sorted(sample.said)), sample.split)
+
+
+def _said(entry: Entry) -> str:
+    return " and ".join(entry.labels) or "nothing"
 
 
 def _match(old: list[Entry], new: list[Entry]) -> tuple[list[tuple[Entry, Entry]], list[Entry], list[Entry]]:

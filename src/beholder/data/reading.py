@@ -81,27 +81,29 @@ def write(
     *,
     format: str = "folder",
     link: bool = False,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Write a dataset in another format, whole or not at all.
 
     Args:
         dataset: what to write.
-        out: a path that nothing has yet.
+        out: where to write it.
         format: `folder`, `csv` or `coco`; only the first holds the images, the others name them.
         link: for a folder, make hard links instead of copies where possible.
+        overwrite: for a file, replace an existing one; an existing folder is never replaced.
         progress: told how many images are written.
 
     Raises:
-        OutputExists: there is something at `out`.
+        OutputExists: there is something at `out` that may not be replaced.
         OutputFailed: it cannot be written.
         UsageError: the format cannot hold the dataset.
     """
     form = _format_named(format, Options())
     if form is None or form.write is None:
         known = [name for name, form in FORMATS.items() if form.write is not None]
-        raise UsageError(f"--format {format}: cannot be written; {nearest(format, known)}")
-    form.write(dataset, Path(out), Writing(link, progress))
+        raise UsageError(f"format {format}: cannot be written; {nearest(format, known)}")
+    form.write(dataset, Path(out), Writing(link, progress, overwrite))
 
 
 def require_trainable(dataset: Dataset) -> None:

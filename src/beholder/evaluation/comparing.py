@@ -13,6 +13,7 @@ from beholder.errors import UsageError
 from beholder.evaluation import metrics
 from beholder.evaluation.intervals import Z_95, Estimate, Interval, estimate, proportion, rounded
 from beholder.evaluation.measuring_labels import measure_labels
+from beholder.evaluation.parts import LeftOut
 from beholder.evaluation.predictions import Predictions
 from beholder.evaluation.resampling import Booleans, Floats, Statistic, percentile_interval, resampled
 from beholder.records import to_json
@@ -47,6 +48,8 @@ class Comparison:
         only_second_right: images that only the second has right.
         more_images: about how many images more would tell, if what was seen so far is typical; `None` where the models
             have been told apart, or where no difference is in sight.
+        left_out: images that were not compared on, and why.
+        notes: what else a reader should know.
         schema: version of the JSON.
     """
 
@@ -61,6 +64,8 @@ class Comparison:
     only_first_right: int | None
     only_second_right: int | None
     more_images: int | None
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
     schema: int = COMPARISON_SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:

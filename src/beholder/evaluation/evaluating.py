@@ -12,6 +12,7 @@ from beholder.evaluation.intervals import Estimate, rounded
 from beholder.evaluation.measuring_confidence import (
     measure_answers,
     measure_calibration,
+    measure_class_sets,
     measure_risk,
     measure_sets,
     measure_strangers,
@@ -28,6 +29,7 @@ def evaluate_predictions(
     model: str,
     dataset: str,
     kind: EvaluationKind = "test",
+    fitted_known: bool = True,
     left_out: Sequence[LeftOut] = (),
     notes: Sequence[str] = (),
     seed: int = 0,
@@ -40,6 +42,7 @@ def evaluate_predictions(
         dataset: digest of the dataset.
         kind: `test` where the images were set apart from training; `cross-validated` where each was answered by a model
             fitted without it.
+        fitted_known: whether it is known which images the model was fitted on, so that none of these is among them.
         left_out: images that were not measured, and why.
         notes: what else a reader should know.
         seed: of resamples and simulations; the same seed gives the same evaluation.
@@ -57,10 +60,11 @@ def evaluate_predictions(
         model=model,
         dataset=dataset,
         kind=kind,
+        fitted_known=fitted_known,
         multi_label=said.multi_label,
         classes=said.classes,
         count=said.count,
-        metrics={**measured, **sets, **measure_answers(said), **unknown},
+        metrics={**measured, **sets, **measure_class_sets(said, seed=seed), **measure_answers(said), **unknown},
         per_class=per_class,
         confusion=confusion,
         ece_if_calibrated=calibrated.if_perfect,

@@ -45,6 +45,8 @@ class Evaluation:
         model: its name.
         dataset: digest of the dataset, `sha256:…`.
         kind: `test`: images set apart; `cross-validated`: each image answered by a model fitted without it.
+        fitted_known: whether it is known which images the model was fitted on; where it is not, some of those measured
+            may be among them.
         task: `classify`.
         multi_label: whether an image may have several labels.
         classes: names, in the order of the model.
@@ -70,6 +72,7 @@ class Evaluation:
     model: str
     dataset: str
     kind: EvaluationKind
+    fitted_known: bool = True
     task: Literal["classify"] = "classify"
     multi_label: bool = False
     classes: tuple[str, ...]

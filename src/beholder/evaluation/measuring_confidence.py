@@ -14,8 +14,10 @@ from beholder.evaluation.intervals import (
     Estimate,
     auroc_interval,
     estimate,
+    mean_interval,
     proportion,
     rounded,
+    wilson,
 )
 from beholder.evaluation.parts import (
     CalibratedError,
@@ -112,6 +114,28 @@ def measure_sets(said: Predictions, *, seed: int) -> tuple[dict[str, Estimate], 
         pairs = zip(found.tolist(), counts.tolist(), strict=True)
         all_sizes.append(SetSizes(promised, tuple(SetSize(size, count) for size, count in pairs)))
     return measured, tuple(all_sizes)
+
+
+def measure_class_sets(said: Predictions, *, seed: int) -> dict[str, Estimate]:
+    """Coverage and size of the prediction sets that promise it for each class by itself; nothing without such sets.
+
+    The coverage is the mean over the classes that have images.
+    """
+    measured: dict[str, Estimate] = {}
+    for promised in _COVERAGES:
+        sets = said.class_sets.get(promised)
+        if sets is None or said.count == 0:
+            continue
+        hits = np.bincount(said.class_truth, answering.covered(sets, said.class_truth), len(said.classes))
+        counts = np.bincount(said.class_truth, minlength=len(said.classes))
+        pairs = [(float(hit), int(count)) for hit, count in zip(hits, counts, strict=True) if count]
+        shares = [hit / count for hit, count in pairs]
+        interval = mean_interval(shares, [wilson(hit, count) for hit, count in pairs])
+        measured[f"class_coverage_{promised}"] = estimate(sum(shares) / len(shares), interval, said.count)
+        sizes = answering.set_sizes(sets)
+        interval = answering.set_size_interval(sizes, len(said.classes), seed=seed)
+        measured[f"class_set_size_{promised}"] = estimate(float(sizes.mean()), interval, said.count)
+    return measured
 
 
 def measure_strangers(said: Predictions) -> tuple[dict[str, Estimate], tuple[StrangerResult, ...]]:

@@ -65,6 +65,7 @@ class Predictions:
         accepted: bool `(n, K)`, the labels above their thresholds; needed where an image may have several.
         unanswered: bool `(n,)`, whether the model answered *unknown*; `None` where it has no such rule.
         sets: for each promised coverage, in percent, the prediction sets, bool `(n, K)`.
+        class_sets: the same of the sets that promise it for each class by itself; none where there are too few images.
         columns: further facts of each image by name of the column, n each; `None` where one is not known.
         strangers: images of no class.
 
@@ -79,6 +80,7 @@ class Predictions:
     accepted: Booleans | None = None
     unanswered: Booleans | None = None
     sets: Mapping[Literal[90, 95], Booleans] = field(default_factory=dict)
+    class_sets: Mapping[Literal[90, 95], Booleans] = field(default_factory=dict)
     columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     strangers: tuple[Strangers, ...] = ()
 
@@ -94,7 +96,7 @@ class Predictions:
             object.__setattr__(self, "probabilities", np.clip(self.probabilities, 0, 1))
         self._check_truth(shape)
         _must_be_flags(self.unanswered, "unanswered", shape[:1])
-        for coverage, sets in self.sets.items():
+        for coverage, sets in (*self.sets.items(), *self.class_sets.items()):
             if coverage not in (90, 95) or self.multi_label:
                 raise UsageError(f"sets: must be of 90 or 95 percent, for images of one label; found {coverage!r}")
             _must_be_flags(sets, f"the prediction sets of {coverage}%", shape)

@@ -23,24 +23,32 @@ def strangers_of(
 
     Far strangers are told by familiarity and near ones by the largest logit. Of strangers that somebody gave it is not
     known which they are: an image is as strange as it is by the stranger of the two, each by its rank among the known
-    images, as the model's rule for *unknown* has it.
+    images, as the model's rule for *unknown* has it. Where an image may have no label, it is told by familiarity alone.
 
     Args:
         card: of the model.
         kind: how strange they are.
-        known: `probabilities` `(n, K)` and, where the model gives them, `logits` and `familiarity` `(n,)`.
+        known: `probabilities` `(n, K)` and, where the model gives them, `familiarity` `(n,)` and `logits` `(n, K)`, of
+            which the largest is enough.
         strangers: the same of m strangers.
         sources: the names of the strangers.
     """
-    of_known, of_strangers = _scores(kind, known, known), _scores(kind, known, strangers)
+    kind_told = "far" if card.multi_label else kind
+    of_known, of_strangers = _scores(kind_told, known, known), _scores(kind_told, known, strangers)
     return Strangers(
         kind=kind,
         scores=of_strangers,
         known_scores=of_known,
         unanswered=is_unknown(card, strangers),
         sources=sources,
-        probabilities=np.round(strangers["probabilities"], 6),
+        probabilities=shown_probabilities(np.clip(strangers["probabilities"], 0, 1)),
     )
+
+
+def shown_probabilities(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities as answers have them: six decimals, the very numbers that their JSON has."""
+    exact: NDArray[np.float64] = probabilities.astype(np.float64)
+    return exact.round(6)
 
 
 def _scores(kind: StrangerKind, known: Tensors, images: Tensors) -> NDArray[np.float64]:

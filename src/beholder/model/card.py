@@ -49,7 +49,9 @@ class UnknownRule:
     """When an image is answered *unknown*: too far from what was trained on, or too little evidence for any label."""
 
     familiarity_from: float = described("the least familiarity of what is known; below it is a far stranger")
-    evidence_from: float = described("the least largest logit of what is known; below it is a near stranger")
+    evidence_from: float | None = described(
+        "the least largest logit of what is known; below it is a near stranger; null where images may have no label"
+    )
     budget: float = described("the share of known images that may be answered unknown")
     count: int = described("how many known images, left out of the fit in turn, the thresholds come from")
 

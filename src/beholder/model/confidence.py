@@ -77,6 +77,7 @@ def is_unknown(card: ModelCard, tensors: Tensors) -> Booleans | None:
     rule = card.unknown
     if rule is None:
         return None
-    unfamiliar = tensors["familiarity"] < rule.familiarity_from
-    unknown: Booleans = np.asarray(unfamiliar | (tensors["logits"].max(axis=-1) < rule.evidence_from))
+    unknown: Booleans = np.asarray(tensors["familiarity"] < rule.familiarity_from)
+    if rule.evidence_from is not None:
+        unknown |= tensors["logits"].max(axis=-1) < rule.evidence_from
     return unknown

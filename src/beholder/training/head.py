@@ -33,12 +33,15 @@ UNCOMPARED_PENALTY: Final = 1.0
 MAX_DUAL: Final = 2000
 """Most images for which penalties are compared in the dual; of more, so many are drawn for the comparison."""
 
-SHARPNESS: Final = 10.0
-"""How fast a view's share falls with its loss: by a factor e for each tenth of a nat. Between 5 and 30 the heads differ
-little (measured on garments and groceries, 5 to 150 images a class)."""
+SHARPNESS: Final = 12.0
+"""How fast a view's share falls with its loss: by this power of their ratio, so that it is the same for one label and for
+several, of which the loss is a mean. Around it heads differ little (benchmarks/README.md)."""
 
 LEAST_SHARE: Final = 0.01
 """A view with a smaller share of the whole is left out."""
+
+_LEAST_LOSS: Final = 1e-3
+"""Losses below it are all the same: where every image is right, nothing can be compared."""
 
 
 Loss = Callable[[Floats, NDArray[np.int64]], Floats]
@@ -199,7 +202,7 @@ def _shares(compared: Sequence[_Choice]) -> tuple[float, ...]:
     losses = np.array([float(choice.losses.mean()) for choice in compared])
     if np.isnan(losses).any():
         return (1.0, *(0.0 for _ in compared[1:]))
-    shares = np.exp(-SHARPNESS * (losses - losses.min()))
+    shares = ((losses.min() + _LEAST_LOSS) / (losses + _LEAST_LOSS)) ** SHARPNESS
     shares[shares < LEAST_SHARE * shares.sum()] = 0
     return tuple(float(share) for share in shares / shares.sum())
 

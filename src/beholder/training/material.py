@@ -90,8 +90,7 @@ def gather(
     readable = dataset.labelled().regathered(
         sample for sample, key in _keyed(_labelled(dataset)) if key in seen.vectors
     )
-    if len(readable.classes) < 2:
-        raise InvalidClasses(f"{dataset.source}: images of at least two classes must be readable, found one class")
+    _require_readable(readable, failures)
     samples = readable.samples
     column = {name: index for index, name in enumerate(readable.classes)}
     targets = np.zeros((len(samples), len(column)), np.bool_)
@@ -112,6 +111,15 @@ def gather(
         failures=failures,
         given_split=given,
     )
+
+
+def _require_readable(readable: Dataset, failures: Mapping[str, ImageError]) -> None:
+    negatives = any(sample.negative for sample in readable.samples)
+    if len(readable.classes) + negatives >= 2:
+        return
+    found = f"only images of {readable.classes[0]!r}" if readable.classes else "none"
+    why = next((f"; {error}" for error in failures.values()), "")
+    raise InvalidClasses(f"{readable.source}: images of at least two classes must be readable, found {found}{why}")
 
 
 def _labelled(dataset: Dataset) -> Sequence[Sample]:

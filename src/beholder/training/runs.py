@@ -16,10 +16,11 @@ from typing import Any
 import PIL.Image
 
 from beholder.data import ContentCache, Dataset, Sample, read
-from beholder.errors import ImageError, OutputExists
+from beholder.data.writing import new_folder
+from beholder.errors import ImageError, OutputExists, OutputFailed
 from beholder.evaluation import Evaluation
 from beholder.evaluation.report import LabelIssue, ReportExtras, write_report
-from beholder.files import data_dir, write_atomic
+from beholder.files import data_dir, require_writable, write_atomic
 from beholder.image import read as read_image
 from beholder.model import FileModel
 from beholder.training.features import Backbone
@@ -103,26 +104,28 @@ def run_training(
     dataset = data if isinstance(data, Dataset) else read(data)
     name = Path(out).stem if out is not None else dataset.root.resolve().name
     target = Path(out) if out is not None else Path(f"{name}.onnx")
-    if target.exists() and not overwrite:
-        raise OutputExists(f"{target}: exists already; choose another name or pass --force")
+    require_writable(target, overwrite=overwrite)
     backbone = Backbone(find(recipe.backbone))
     with ContentCache() as contents:
         trained = train_head(dataset, backbone, recipe, contents, name, report)
     issues = tuple(found.issue for found in find_label_issues(trained.learned))
-    folder = _new_folder(name)
-    _write_run(folder, trained, recipe, issues)
-    with write_atomic(target, overwrite=overwrite) as stream:
-        stream.write(trained.model)
+    folder = _folder_for(name)
+    with new_folder(folder) as made:
+        _write_run(made, trained, recipe, issues)
+    try:
+        with write_atomic(target, overwrite=overwrite) as stream:
+            stream.write(trained.model)
+    except (OutputExists, OutputFailed) as error:
+        kept = folder / f"{trained.card.name}.onnx"
+        raise type(error)(f"{error}; the model is kept as {kept}") from None
     return Run(target, folder, trained.evaluation, trained.learned, issues)
 
 
-def _new_folder(name: str) -> Path:
-    """A folder whose name sorts by time and cannot meet another."""
+def _folder_for(name: str) -> Path:
+    """Where a run goes: names sort by time and cannot meet."""
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in name)[:60]
-    folder = data_dir() / "runs" / f"{moment}-{safe}-{secrets.token_hex(2)}"
-    folder.mkdir(parents=True)
-    return folder
+    return data_dir() / "runs" / f"{moment}-{safe}-{secrets.token_hex(2)}"
 
 
 def _write_run(folder: Path, trained: Trained, recipe: Recipe, issues: tuple[LabelIssue, ...]) -> None:

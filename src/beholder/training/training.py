@@ -108,7 +108,7 @@ def _card(learned: Learned, backbone: Backbone, recipe: Recipe, name: str) -> Mo
         multi_label=dataset.multi_label,
         thresholds=_thresholds(material, fit, confidence, recipe),
         calibration=_calibration(fit, confidence),
-        unknown=_unknown_rule(fit, learned.left_out_familiarity, recipe),
+        unknown=_unknown_rule(learned, recipe),
         prediction_sets=_prediction_sets(material, fit, confidence),
         embedding=EmbeddingSpace(
             space.space if space else embedding_space(backbone.graph_digest, backbone.card.geometry),
@@ -164,16 +164,22 @@ def _prediction_sets(material: Material, fit: Fit, confidence: Confidence) -> Pr
     return PredictionSets(COVERAGES, tuple(set_threshold(of_truth, c) for c in COVERAGES), by_class, len(truth))
 
 
-def _unknown_rule(fit: Fit, left_out_familiarity: NDArray[np.float64], recipe: Recipe) -> UnknownRule | None:
-    """From images left out in turn: their scores, and their familiarity to prototypes made without them."""
+def _unknown_rule(learned: Learned, recipe: Recipe) -> UnknownRule | None:
+    """From images left out in turn: their scores, and their familiarity to prototypes made without them.
+
+    Where several labels may hold, none may hold either: then little evidence for any is no sign of a stranger.
+    """
+    fit = learned.head.fit
     rows = fit.calibrating
     count = int(rows.sum())
     if recipe.unknown_budget <= 0 or count * recipe.unknown_budget < 1:
         return None
-    familiarity = left_out_familiarity[rows]
+    familiarity = learned.left_out_familiarity[rows]
+    if learned.material.dataset.multi_label:
+        least = float(np.sort(familiarity)[int(np.floor(recipe.unknown_budget * count))])
+        return UnknownRule(least, None, recipe.unknown_budget, count)
     evidence = fit.out_of_fold[rows].max(axis=1).astype(np.float64)
-    least_familiar, least_evidence = unknown_thresholds(familiarity, evidence, recipe.unknown_budget)
-    return UnknownRule(least_familiar, least_evidence, recipe.unknown_budget, count)
+    return UnknownRule(*unknown_thresholds(familiarity, evidence, recipe.unknown_budget), recipe.unknown_budget, count)
 
 
 def _refuse_disagreement(graph: bytes, card: ModelCard, learned: Learned, exported: ExportedHead) -> None:

@@ -191,7 +191,7 @@ def _notes(samples: list[Sample], annotations: list[dict[str, Any]], names: set[
         yield f"{counted(without, 'image')} without annotations taken as {what}"
 
 
-def _write(dataset: Dataset, out: Path, _: Writing) -> None:
+def _write(dataset: Dataset, out: Path, how: Writing) -> None:
     """Write images, categories and one annotation for each label; without boxes, which nobody has measured."""
     samples = dataset.everything()
     _check_unlabelled(dataset)
@@ -213,7 +213,7 @@ def _write(dataset: Dataset, out: Path, _: Writing) -> None:
         "annotations": [{"id": number, **entry} for number, entry in enumerate(annotations, start=1)],
         "categories": [{"id": number, "name": name} for name, number in numbers.items()],
     }
-    with write_atomic(out, overwrite=False) as stream:
+    with write_atomic(out, overwrite=how.overwrite) as stream:
         stream.write(json.dumps(content, ensure_ascii=True).encode())
 
 

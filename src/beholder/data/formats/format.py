@@ -32,10 +32,12 @@ class Writing:
     Attributes:
         link: make hard links to the images instead of copies, where images are written at all and the file system can.
         progress: told how many images are written.
+        overwrite: replace an existing file; an existing folder is never replaced.
     """
 
     link: bool = False
     progress: Progress | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)

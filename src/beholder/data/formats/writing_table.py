@@ -20,7 +20,7 @@ _SEPARATORS: Final = frozenset("|;")
 _RESERVED: Final = frozenset((*PATH_NAMES, *LABEL_NAMES, *SPLIT_COLUMN_NAMES))
 
 
-def write_table(dataset: Dataset, out: Path, _: Writing) -> None:
+def write_table(dataset: Dataset, out: Path, how: Writing) -> None:
     """Write CSV: a path, labels, a split where there is one, and all metadata; TSV where `out` is named so.
 
     Several labels stand in one cell with `|` between them.
@@ -43,7 +43,7 @@ def write_table(dataset: Dataset, out: Path, _: Writing) -> None:
         splits = [sample.split or ""] if dataset.splits else []
         values = [sample.metadata.get(name, "") for name in metadata]
         writer.writerow([written_path(sample, out), "|".join(sample.said), *splits, *values])
-    with write_atomic(out, overwrite=False) as stream:
+    with write_atomic(out, overwrite=how.overwrite) as stream:
         stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 

@@ -1,16 +1,23 @@
 """The report that a person reads: one page that needs nothing else, and its JSON twin."""
 
+from beholder.evaluation.report.overview import key_numbers
 from beholder.evaluation.report.pictures import LabelIssue, Thumbnails
-from beholder.evaluation.report.wording import headlines, summary
-from beholder.evaluation.report.writing import ReportExtras, report_dict, report_html, write_report
+from beholder.evaluation.report.wording import about, headlines, images, measured_on, percent, summary
+from beholder.evaluation.report.writing import ReportExtras, report_dict, report_html, require_free, write_report
 
 __all__ = [
     "LabelIssue",
     "ReportExtras",
     "Thumbnails",
+    "about",
     "headlines",
+    "images",
+    "key_numbers",
+    "measured_on",
+    "percent",
     "report_dict",
     "report_html",
+    "require_free",
     "summary",
     "write_report",
 ]

@@ -69,10 +69,21 @@ def _hero_part(headline: Headline) -> str:
     )
 
 
+def key_numbers(evaluation: Evaluation) -> list[tuple[str, Estimate]]:
+    """The numbers that matter most after the headline, each with what it is called; those that were measured."""
+    named = [(_TILE_WORDS[metric][0], evaluation.metrics[metric]) for metric in _tile_metrics(evaluation)]
+    return [(title, measured) for title, measured in named if measured.value is not None]
+
+
+def _tile_metrics(evaluation: Evaluation) -> tuple[str, ...]:
+    if evaluation.multi_label:
+        return _SEVERAL_LABELS
+    return _ONE_LABEL if len(evaluation.classes) > 5 else _FEW_CLASSES
+
+
 def tiles(evaluation: Evaluation) -> str:
     """The numbers that matter most, one tile each."""
-    names = _SEVERAL_LABELS if evaluation.multi_label else _ONE_LABEL if len(evaluation.classes) > 5 else _FEW_CLASSES
-    shown = [_tile(metric, evaluation.metrics[metric]) for metric in names]
+    shown = [_tile(metric, evaluation.metrics[metric]) for metric in _tile_metrics(evaluation)]
     return f'<div class="tiles">{"".join([*shown, _calibration_tile(evaluation)])}</div>'
 
 
@@ -99,7 +110,7 @@ def every_number(evaluation: Evaluation) -> str:
     rows = []
     for metric, measured in evaluation.metrics.items():
         title, meaning = METRIC_WORDS.get(metric, (metric, ""))
-        shown = plain(measured) if metric.startswith("set_size") else share(measured, places=1)
+        shown = plain(measured) if "set_size" in metric else share(measured, places=1)
         rows.append((f"{text(title)} <code>{text(metric)}</code>", shown, text(meaning)))
     if evaluation.ece_if_calibrated:
         both = evaluation.ece_if_calibrated

@@ -34,6 +34,16 @@ METRIC_WORDS: Final[dict[str, tuple[str, str]]] = {
     "set_size_90": ("Size, 90% sets", "the mean number of classes in it"),
     "coverage_95": ("Coverage, 95% sets", "the prediction set that promises 95% contains the truth"),
     "set_size_95": ("Size, 95% sets", "the mean number of classes in it"),
+    "class_coverage_90": (
+        "Coverage, 90% sets for each class",
+        "the set that promises 90% for each class by itself contains the truth, the mean over the classes",
+    ),
+    "class_set_size_90": ("Size, 90% sets for each class", "the mean number of classes in it"),
+    "class_coverage_95": (
+        "Coverage, 95% sets for each class",
+        "the set that promises 95% for each class by itself contains the truth, the mean over the classes",
+    ),
+    "class_set_size_95": ("Size, 95% sets for each class", "the mean number of classes in it"),
     "unanswered_share": ("Unanswered", "images of known classes that are answered unknown"),
     "answered_top1": ("Top-1 of the answered", "the first answer is right, on images not answered unknown"),
     "unknown_auroc": ("Unknown AUROC", "how often a known image looks more familiar than a stranger"),
@@ -131,6 +141,8 @@ def measured_on(evaluation: Evaluation) -> str:
             f"Estimated by cross-validation on {images(evaluation.count)}: each was answered by a model that was "
             "fitted without it. The model itself was fitted on all of them."
         )
+    if not evaluation.fitted_known:
+        return f"Measured on {images(evaluation.count)}; whether the model has seen some of them is not known."
     return f"Measured on {images(evaluation.count)} that the model has not seen."
 
 

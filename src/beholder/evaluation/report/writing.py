@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
+from beholder.errors import OutputExists
 from beholder.evaluation.evaluation import Evaluation
 from beholder.evaluation.report import classes, confidence, overview, pictures
 from beholder.evaluation.report.markup import text
@@ -71,16 +72,32 @@ def write_report(
         OutputExists: one of the two exists and `overwrite` is false; then neither is written.
         OutputFailed: they cannot be written.
     """
-    page = Path(out)
-    if page.suffix.lower() not in (".html", ".htm"):
-        page = page / "report.html"
-    twin = page.with_suffix(".json")
+    page, twin = _files(out)
     with write_atomic(page, overwrite=overwrite) as page_stream, write_atomic(twin, overwrite=overwrite) as twin_stream:
         page_stream.write(report_html(evaluation, thumbnails, extras).encode())
         # Half a character, as in the name of a file that is not Unicode, becomes the escape that JSON has for it.
         values = json.dumps(report_dict(evaluation, extras), ensure_ascii=False, allow_nan=False, indent=1)
         twin_stream.write(values.encode(errors="backslashreplace"))
     return page
+
+
+def require_free(out: str | os.PathLike[str]) -> None:
+    """Refuse a place where a report is already, before the work for another is begun.
+
+    Raises:
+        OutputExists: the page or its twin is there.
+    """
+    for path in _files(out):
+        if os.path.lexists(path):
+            raise OutputExists(f"{path}: exists already; choose another name or pass --force")
+
+
+def _files(out: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """The page and its twin."""
+    page = Path(out)
+    if page.suffix.lower() not in (".html", ".htm"):
+        page = page / "report.html"
+    return page, page.with_suffix(".json")
 
 
 def report_dict(evaluation: Evaluation, extras: ReportExtras | None = None) -> dict[str, Any]:

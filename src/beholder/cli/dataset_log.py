@@ -1,0 +1,122 @@
+"""`beholder dataset corrections` and `undo`, and how every correction is added to the log and told."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from beholder.cli import printing
+from beholder.cli.data_options import add_data_options, read_data
+from beholder.cli.parsing import whole
+from beholder.errors import RefusedCorrection
+
+if TYPE_CHECKING:
+    from beholder.data import Change, Correction, Dataset
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare DATA and the options that all verbs of corrections have."""
+    parser.add_argument("data", metavar="DATA", help="the dataset: folder of images, or a CSV or COCO file")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, a correction each")
+    add_data_options(parser)
+
+
+def add_undo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `dataset undo`."""
+    add_data_arguments(parser)
+    parser.add_argument("ids", metavar="ID", nargs="+", type=whole(1), help="a number of: beholder dataset corrections")
+
+
+def read_correctable(args: argparse.Namespace) -> Dataset:
+    """Read a dataset that is to be corrected: labels that only look different are there to be merged, not refused."""
+    if args.similar_labels == "refuse":
+        args.similar_labels = "keep"
+    return read_data(args.data, args)
+
+
+def run_corrections(args: argparse.Namespace) -> int:
+    """List the log; see the module."""
+    from beholder.data import CorrectionLog
+
+    content = CorrectionLog.of(read_correctable(args)).read()
+    undone = content.undone_by()
+    if not content.entries and not args.json:
+        printing.say("nothing was corrected")
+    for entry in content.entries:
+        if args.json:
+            printing.say(printing.as_json(described(entry, undone.get(entry.id))))
+            continue
+        state = f"  (undone by {undone[entry.id]})" if entry.id in undone else ""
+        state += f"  (undoes {entry.undoes})" if entry.undoes is not None else ""
+        when = entry.when.replace("T", " ").removesuffix("Z")
+        printing.say(f"{entry.id:>4}  {when} UTC  {entry.by:<10}  {shown(entry.change)}{state}")
+    return 0
+
+
+def run_undo(args: argparse.Namespace) -> int:
+    """Undo corrections, the newest first, so that none builds on another that is gone; see the module."""
+    from beholder.data import CorrectionLog
+
+    log = CorrectionLog.of(read_correctable(args))
+    refused: list[RefusedCorrection] = []
+    numbers = sorted(set(args.ids), reverse=True)
+    for number in numbers:
+        try:
+            added = log.undo(number)
+        except RefusedCorrection as error:
+            refused.append(error)
+            printing.warn(str(error))
+            continue
+        if args.json:
+            printing.say(printing.as_json(described(added)))
+        else:
+            printing.say(f"undone: {number}  (as {added.id}: {shown(added.change)})")
+    return 0 if not refused else 2 if len(refused) == len(numbers) else 1
+
+
+def add_to_log(dataset: Dataset, args: argparse.Namespace, changes: Iterable[Change]) -> int:
+    """Add changes to the log of a dataset, all or none, and tell them; returns the exit status."""
+    from beholder.data import CorrectionLog
+
+    added = CorrectionLog.of(dataset).add(changes)
+    for entry in added:
+        if args.json:
+            printing.say(printing.as_json(described(entry)))
+        else:
+            printing.say(f"{entry.id:>4}  {shown(entry.change)}")
+    if added and not args.json:
+        numbers = " ".join(str(entry.id) for entry in added[:5]) + (" …" if len(added) > 5 else "")
+        printing.warn(f"no file was changed; take it back with: beholder dataset undo {_data(args)} {numbers}")
+    return 0
+
+
+def _data(args: argparse.Namespace) -> str:
+    """DATA with what chooses among its labels, each choice of which has a log of its own."""
+    chosen = [("--format", args.format), ("--pattern", args.pattern), ("--label", args.label)]
+    return shlex.join([args.data, *(word for name, value in chosen if value is not None for word in (name, value))])
+
+
+def described(entry: Correction, undone_by: int | None = None) -> dict[str, Any]:
+    """A correction as plain JSON values."""
+    change = entry.change
+    return {
+        "id": entry.id,
+        "what": change.what,
+        "image": change.name,
+        "digest": change.digest,
+        "before": list(change.before),
+        "after": list(change.after),
+        "by": entry.by,
+        "when": entry.when,
+        "undoes": entry.undoes,
+        "undone_by": undone_by,
+    }
+
+
+def shown(change: Change) -> str:
+    """A change in words."""
+    if change.what in ("merge", "unmerge", "rename"):
+        return f"{change.what} {', '.join(change.before)} to {', '.join(change.after)}"
+    return str(change)
