@@ -34,8 +34,8 @@ MAX_DUAL: Final = 2000
 """Most images for which penalties are compared in the dual; of more, so many are drawn for the comparison."""
 
 SHARPNESS: Final = 12.0
-"""How fast a view's share falls with its loss: by this power of their ratio, so that it is the same for one label and for
-several, of which the loss is a mean. Around it heads differ little (benchmarks/README.md)."""
+"""How fast a view's share falls with its loss: by this power of their ratio, so that it is the same for one label and
+for several, of which the loss is a mean. Around it heads differ little (benchmarks/README.md)."""
 
 LEAST_SHARE: Final = 0.01
 """A view with a smaller share of the whole is left out."""
