@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; see the module."""
+    from beholder.auditing import in_one_line, quick_findings
     from beholder.training import run_training
 
     started = time.perf_counter()
@@ -48,11 +49,17 @@ def run(args: argparse.Namespace) -> int:
     dataset = read_data(args.data, args)
     with printing.steps(_STEPS) as report:
         done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report)
+    material = done.learned.material
+    for note in material.dataset.notes[len(dataset.notes) :]:
+        printing.warn(note)
+    found = in_one_line(quick_findings(done.learned), args.data)
+    if found is not None:
+        printing.warn(found)
     if args.json:
         printing.say(printing.as_json(done.to_dict()))
     else:
         _tell(done, time.perf_counter() - started)
-    return 0
+    return 1 if material.failures or len(material.dataset.notes) > len(dataset.notes) else 0
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
