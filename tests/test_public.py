@@ -72,7 +72,7 @@ def test_every_error_has_a_kind_of_its_own():
     assert all(kind.isidentifier() and kind.islower() for kind in kinds)
 
 
-@pytest.mark.parametrize("room", ["image", "model", "result", "zoo"])
+@pytest.mark.parametrize("room", ["auditing", "image", "model", "result", "zoo"])
 def test_rooms_export_what_they_say(room):
     module = importlib.import_module(f"beholder.{room}")
     assert len(set(module.__all__)) == len(module.__all__)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from beholder.auditing import changes_of
 from beholder.auditing.detecting import classes, conditions, copies, pictures
 from beholder.auditing.evidence import Evidence, Judgement
 from beholder.auditing.sameness import Copy
 from beholder.data import Dataset, Facts, Sample
+from beholder.evaluation.report import LabelIssue
+from beholder.training import Suspect
 
 PLAIN = {
     "size_hw": (300, 400),
@@ -193,3 +197,43 @@ def test_the_larger_of_near_copies_is_kept():
     chain = (Copy(0, 1, 0.9), Copy(1, 2, 0.95))
     found = list(copies.near(evidence(["cat"] * 3, facts, copies=chain)))
     assert {one.source: one.others for one in found} == {"0.jpg": ("1.jpg",), "2.jpg": ("1.jpg",)}
+
+
+def suspect(sample, label, probability=0.1):
+    issue = LabelIssue(sample.name, ", ".join(sample.labels), label, f"looks like {label}")
+    return Suspect(sample, issue, (label,), probability)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "source", "change"),
+    [({1: "cat"}, "1.jpg", "exclude"), ({0: "dog"}, "0.jpg", "exclude"), ({}, "1.jpg", None)],
+)
+def test_of_two_labels_the_one_that_a_head_contradicts_goes(wrong, source, change):
+    given = equal_files([("cat", None), ("dog", None)])
+    suspects = tuple(suspect(given.samples[number], label) for number, label in wrong.items())
+    (found,) = copies.across_classes(replace(given, judgement=Judgement(suspects=suspects)))
+    assert (found.source, found.change and found.change.what) == (source, change)
+
+
+def test_where_both_labels_are_contradicted_nobody_knows():
+    given = evidence(["cat", "dog"], copies=(Copy(0, 1, 0.9),))
+    suspects = (suspect(given.samples[0], "dog"), suspect(given.samples[1], "cat"))
+    (found,) = copies.across_classes(replace(given, judgement=Judgement(suspects=suspects)))
+    assert (found.source, found.change) == ("1.jpg", None)
+
+
+def test_a_label_issue_says_what_the_label_should_be():
+    given = evidence(["cat", "dog"])
+    judgement = Judgement(suspects=(suspect(given.samples[0], "dog", 0.05),))
+    (found,) = classes.label_issues(replace(given, judgement=judgement))
+    assert found.proposed_label == "dog"
+    assert (found.label, found.severity, found.score) == ("cat", "warning", 0.95)
+
+
+def test_a_label_that_is_only_doubtful_is_not_changed_unasked():
+    given = evidence(["cat", "dog"])
+    judgement = Judgement(suspects=(suspect(given.samples[0], "dog", 0.3),))
+    found = list(classes.label_issues(replace(given, judgement=judgement)))
+    assert found[0].severity == "notice"
+    assert changes_of(found) == []
+    assert [change.what for change in changes_of(found, ["label_issue"])] == ["relabel"]

@@ -75,11 +75,17 @@ def test_the_coverage_of_prediction_sets_is_chosen(beholder: Command, photos: Pa
     assert {row["prediction_set"] for row in rows} == {"; ".join(wider["prediction_set"])}
 
 
+def test_sets_for_each_class_need_a_card_that_states_them(beholder: Command, photos: Path, sets: str) -> None:
+    done = beholder("predict", "photos", "--model", "sets.onnx", "--by-class")
+    assert (done.status, done.out) == (2, "")
+    assert "too few images of a class" in done.err
+
+
 @pytest.mark.parametrize(
     ("model", "coverage", "reason"),
     [
-        ("sets.onnx", "0.8", "coverage: must be one that tiny-classify states (0.9, 0.95), found 0.8"),
-        ("efficientnet-lite0", "0.9", "coverage: must be one that efficientnet-lite0 states (none), found 0.9"),
+        ("sets.onnx", "0.8", "coverage: must be one that tiny-classify states, 0.9 or 0.95; found 0.8"),
+        ("efficientnet-lite0", "0.9", "coverage: efficientnet-lite0 states no prediction sets"),
         ("sets.onnx", "90", "--coverage: must lie between 0 and 1, found 90"),
     ],
 )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from in_process import command
-from pictures import SHAPES, make_folder
 from running import Command
+
+from pictures import SHAPES, make_folder
 
 
 @pytest.fixture

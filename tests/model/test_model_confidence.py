@@ -37,10 +37,18 @@ def test_a_set_of_one_image_is_that_of_many() -> None:
 
 
 def test_a_coverage_that_nobody_stated_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"must be one that tiny-classify states \(0\.95, 0\.9\), found 0\.8"):
+    with pytest.raises(UsageError, match=r"must be one that tiny-classify states, 0\.95 or 0\.9; found 0\.8"):
         set_members(CARD, PROBABILITIES, 0.8)
-    with pytest.raises(UsageError, match=r"states \(none\)"):
+    with pytest.raises(UsageError, match="states no prediction sets"):
         set_members(graphs.make_card("classify"), PROBABILITIES, None)
+
+
+def test_a_coverage_without_prediction_sets_is_refused_before_anything_is_read() -> None:
+    model = graphs.make_model("classify")
+    with pytest.raises(UsageError, match="states no prediction sets"):
+        model.predict("there-is-no-such-file.jpg", coverage=0.9)
+    with pytest.raises(UsageError, match="states no prediction sets"):
+        model.predict_many("there-is-no-such-file.jpg", by_class=True)
 
 
 def test_either_sign_makes_a_stranger() -> None:

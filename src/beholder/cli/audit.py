@@ -109,10 +109,10 @@ def _write(done: Audit, dataset: Dataset, args: argparse.Namespace) -> None:
 
 def _fix(done: Audit, dataset: Dataset, kinds: tuple[Kind, ...] | None, args: argparse.Namespace) -> None:
     """Write the corrections, or say what would be written."""
-    from beholder.auditing import SAFE, changes_of
+    from beholder.auditing import changes_of
     from beholder.data import CorrectionLog
 
-    changes = changes_of(done.findings, SAFE if kinds is None else kinds)
+    changes = changes_of(done.findings, kinds)
     place = shlex.quote(args.data)
     if not changes:
         if args.fix:

@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coverage", type=share, metavar="X", help="how surely prediction sets hold the truth, as the card states it"
     )
+    parser.add_argument(
+        "--by-class", action="store_true", help="prediction sets that hold the truth so often for each class by itself"
+    )
     output = parser.add_argument_group("output")
     form = output.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -99,19 +102,8 @@ class _Counts:
 
 
 def _coverage(wanted: float | None, card: ModelCard) -> float | None:
-    """The stated coverage of the prediction sets that are given; nothing where the card has none.
-
-    Raises:
-        UsageError: the wanted one is none that the card states.
-    """
-    if wanted is not None:
-        import numpy as np
-
-        from beholder.model.confidence import set_members
-
-        set_members(card, np.ones(1), wanted)  # refuses it before any image is read
-        return wanted
-    return None if card.prediction_sets is None else card.prediction_sets.coverages[0]
+    """The stated coverage of the prediction sets that are given; nothing where the card has none."""
+    return wanted if wanted is not None or card.prediction_sets is None else card.prediction_sets.coverages[0]
 
 
 def _answer(args: argparse.Namespace, model: FileModel, limits: Limits, coverage: float | None) -> _Counts:
@@ -122,7 +114,12 @@ def _answer(args: argparse.Namespace, model: FileModel, limits: Limits, coverage
     counts = _Counts()
     inputs = _inputs(args, limits)
     answers = model.predict_many(
-        inputs, top=args.top, threshold=args.threshold, coverage=args.coverage, batch_size=args.batch
+        inputs,
+        top=args.top,
+        threshold=args.threshold,
+        coverage=args.coverage,
+        by_class=args.by_class,
+        batch_size=args.batch,
     )
     show = printer("json" if args.json else "csv" if args.csv else "table", coverage)
     with printing.progress() as advance, _gallery(args, model, limits) as gallery:

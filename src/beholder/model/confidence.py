@@ -47,24 +47,30 @@ def set_members(
     Raises:
         UsageError: the card does not state this.
     """
-    sets = card.prediction_sets
-    if coverage is None and sets is not None:
-        coverage = sets.coverages[0]
-    if (
-        sets is None
-        or coverage is None
-        or coverage not in sets.coverages
-        or (by_class and sets.class_thresholds is None)
-    ):
-        stated = ", ".join(f"{value:g}" for value in sets.coverages) if sets else "none"
-        raise UsageError(f"coverage: must be one that {card.name} states ({stated}), found {coverage}")
-    row = sets.coverages.index(coverage)
-    thresholds: Any = sets.thresholds[row]
-    if by_class and sets.class_thresholds is not None:
-        thresholds = np.array(sets.class_thresholds[row])
+    thresholds = set_thresholds(card, coverage, by_class=by_class)
     members: Booleans = probabilities >= thresholds
     np.put_along_axis(members, probabilities.argmax(axis=-1)[..., None], True, axis=-1)
     return members
+
+
+def set_thresholds(card: ModelCard, coverage: float | None, *, by_class: bool = False) -> NDArray[np.float64]:
+    """The probability from which a label is in the prediction set: one for all labels `()`, or one for each `(K,)`.
+
+    The arguments and errors are those of `set_members`.
+    """
+    sets = card.prediction_sets
+    if sets is None:
+        raise UsageError(f"coverage: {card.name} states no prediction sets; train it on more images, of one label each")
+    wanted = sets.coverages[0] if coverage is None else coverage
+    if wanted not in sets.coverages:
+        stated = " or ".join(f"{value:g}" for value in sets.coverages)
+        raise UsageError(f"coverage: must be one that {card.name} states, {stated}; found {coverage}")
+    row = sets.coverages.index(wanted)
+    if not by_class:
+        return np.array(sets.thresholds[row])
+    if sets.class_thresholds is None:
+        raise UsageError(f"by_class: {card.name} had too few images of a class to state a coverage for each by itself")
+    return np.array(sets.class_thresholds[row])
 
 
 def is_unknown(card: ModelCard, tensors: Tensors) -> Booleans | None:

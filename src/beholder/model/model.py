@@ -16,6 +16,7 @@ from beholder.errors import ImageError, InvalidModel, UsageError, WrongTask, one
 from beholder.image import Input, Isolation, Limits, Reader, expand
 from beholder.image.sources import single
 from beholder.model.card import ModelCard
+from beholder.model.confidence import set_thresholds
 from beholder.model.decoding import (
     Options,
     Place,
@@ -51,7 +52,13 @@ class Model(ABC):
 
     @final
     def predict(
-        self, source: Any, *, top: int = 5, threshold: float | None = None, coverage: float | None = None
+        self,
+        source: Any,
+        *,
+        top: int = 5,
+        threshold: float | None = None,
+        coverage: float | None = None,
+        by_class: bool = False,
     ) -> Any:
         """Say what is in one image.
 
@@ -62,6 +69,7 @@ class Model(ABC):
             threshold: replaces the thresholds of the card, between 0 and 1.
             coverage: the probability with which a prediction set holds the truth; one that the card states, its first
                 when left out.
+            by_class: whether it must hold the truth so often for each class by itself, which takes larger sets.
 
         Returns:
             The result type of the model's task: `Classification`, `Detections`, `Segmentation`, `Caption` or
@@ -71,7 +79,7 @@ class Model(ABC):
             ImageError: the image cannot be read.
             UsageError: the source holds several images, or an option is out of range.
         """
-        return self.answer_one(source, _options(top, threshold, coverage), embed=False)
+        return self.answer_one(source, _options(self.card, top, threshold, coverage, by_class), embed=False)
 
     @final
     def predict_many(
@@ -81,6 +89,7 @@ class Model(ABC):
         top: int = 5,
         threshold: float | None = None,
         coverage: float | None = None,
+        by_class: bool = False,
         batch_size: int | None = None,
     ) -> Iterator[Any]:
         """Say what is in many images, as a stream in their order; memory does not grow with their number.
@@ -91,12 +100,14 @@ class Model(ABC):
             top: as for `predict`.
             threshold: as for `predict`.
             coverage: as for `predict`.
+            by_class: as for `predict`.
             batch_size: images computed together; the device's best when left out.
 
         Yields:
             A result for each image, or an `ImageFailure` that says why there is none.
         """
-        return self.answer_many(sources, _options(top, threshold, coverage), embed=False, batch_size=batch_size)
+        options = _options(self.card, top, threshold, coverage, by_class)
+        return self.answer_many(sources, options, embed=False, batch_size=batch_size)
 
     @final
     def embed(self, source: Any) -> Embedding:
@@ -298,9 +309,11 @@ class _Job:
         return self.decoder(row, Place(common, item.size_hw, item.placement), self.model.card, self.options)
 
 
-def _options(top: int, threshold: float | None, coverage: float | None) -> Options:
+def _options(card: ModelCard, top: int, threshold: float | None, coverage: float | None, by_class: bool) -> Options:
     if not isinstance(top, int) or top < 0:
         raise UsageError(f"top: must be 0 (all) or a higher integer, found {top!r}")
     if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
         raise UsageError(f"threshold: must lie between 0 and 1, found {threshold!r}")
-    return Options(top, threshold, coverage)
+    if coverage is not None or by_class:
+        set_thresholds(card, coverage, by_class=by_class)  # refuses what the card does not state
+    return Options(top, threshold, coverage, by_class)

@@ -77,7 +77,7 @@ def train_head(
     tell: Report = report or (lambda *_: None)
     learned = learn(dataset, backbone, recipe, contents, tell)
     fitted = time.perf_counter()
-    card = _card(learned, backbone, recipe, name)
+    card = card_of(learned, backbone, recipe, name)
     tell("exporting", 0, 1)
     graph = export_head(backbone.data, learned.head)
     exported = ExportedHead(graph, learned.head)
@@ -90,7 +90,15 @@ def train_head(
     return Trained(with_card(graph, card), card, evaluation, learned, seconds)
 
 
-def _card(learned: Learned, backbone: Backbone, recipe: Recipe, name: str) -> ModelCard:
+def card_of(learned: Learned, backbone: Backbone, recipe: Recipe, name: str) -> ModelCard:
+    """What the model file of a head says about itself, but for what was measured.
+
+    Args:
+        learned: the head.
+        backbone: what it was put on.
+        recipe: how it was made.
+        name: of the model.
+    """
     material, fit, confidence = learned.material, learned.head.fit, learned.head.confidence
     dataset = material.dataset
     space = backbone.card.embedding

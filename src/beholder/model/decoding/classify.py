@@ -30,7 +30,7 @@ def decode(row: Row, place: Place, card: ModelCard, options: Options) -> Classif
         chosen = accepted_labels(card, probabilities, options.threshold)
         accepted = tuple(card.labels[index] for index in order if chosen[index])
     if card.prediction_sets is not None:
-        members = set_members(card, probabilities, options.coverage)
+        members = set_members(card, probabilities, options.coverage, by_class=options.by_class)
         prediction_set = tuple(card.labels[index] for index in order if members[index])
     unknown = is_unknown(card, row)
     sure, group = _fall_back(probabilities, labels[0], card, options)

@@ -21,11 +21,13 @@ class Options:
         top: how many labels to give, best first; 0 for all.
         threshold: replaces every threshold of the card.
         coverage: the probability with which a prediction set holds the truth; None for the first that the card states.
+        by_class: whether that must hold for each class by itself.
     """
 
     top: int = 5
     threshold: float | None = None
     coverage: float | None = None
+    by_class: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Detectors: each a pure function from evidence to findings."""
