@@ -9,6 +9,7 @@ import pytest
 
 import graphs
 from beholder.errors import UsageError
+from beholder.model import load_bytes
 from beholder.model.card import PredictionSets, UnknownRule
 from beholder.model.confidence import accepted_labels, is_unknown, set_members
 
@@ -44,7 +45,7 @@ def test_a_coverage_that_nobody_stated_is_refused() -> None:
 
 
 def test_a_coverage_without_prediction_sets_is_refused_before_anything_is_read() -> None:
-    model = graphs.make_model("classify")
+    model = load_bytes(graphs.model_bytes("classify"))
     with pytest.raises(UsageError, match="states no prediction sets"):
         model.predict("there-is-no-such-file.jpg", coverage=0.9)
     with pytest.raises(UsageError, match="states no prediction sets"):
