@@ -25,6 +25,9 @@ UNBALANCED_FROM: Final = 3.0
 DECAYS: Final = (0.5, 0.85)
 """How much less a layer weighs than the next, in the views that look at all of them but not alike."""
 
+FAINTEST: Final = 1e-3
+"""A layer that would weigh less is not looked at."""
+
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 
@@ -111,7 +114,9 @@ def _views(layers: Sequence[str], wanted: str) -> list[View]:
     last, last_two, alike = (dict.fromkeys(part, 1.0) for part in (layers[-1:], layers[-2:], layers))
     if wanted != "auto":
         return [{"last": last, "last-two": last_two, "all": alike}[wanted]]
-    fading = [{name: decay**back for back, name in enumerate(reversed(layers))} for decay in DECAYS]
+    fading = [
+        {name: decay**back for back, name in enumerate(reversed(layers)) if decay**back >= FAINTEST} for decay in DECAYS
+    ]
     views = (last, last_two, *fading, alike)
     return [view for number, view in enumerate(views) if view not in views[:number]]
 
