@@ -196,3 +196,19 @@ def test_prototypes_stand_near_what_they_stand_for() -> None:
     assert (units @ prototypes.T).max(axis=1).min() > 0.99
     np.testing.assert_allclose(np.linalg.norm(prototypes, axis=1), 1, atol=1e-5)
     assert len(find_prototypes(points[:3].astype(np.float32), 5, 0)) == 3
+
+
+def test_a_label_that_no_left_out_image_has_is_not_accepted_everywhere() -> None:
+    random = np.random.default_rng(5)
+    scores = random.normal(size=(300, 3)) * 0.2
+    truth = random.random((300, 3)) < 0.3
+    scores += truth
+    truth[:, 2] = False
+    scores[:, 2] = -0.3 + random.normal(size=300) * 0.05
+    slopes, shifts = fit_slopes(scores, truth)
+    probabilities = 1 / (1 + np.exp(-(scores * slopes + shifts)))
+    assert probabilities[:, 2].max() < 0.5
+    for aim in ("f1", "precision", "recall"):
+        thresholds = tune_thresholds(probabilities, truth, aim, 0.9)  # type: ignore[arg-type]
+        assert thresholds[2] == 0.5
+        assert (thresholds[:2] != 0.5).all()

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import SHAPES, make_folder, picture
 
 import beholder
 from beholder.errors import InvalidClasses, InvalidModel, OutputExists, UsageError
 from beholder.model import read_card
 from beholder.training import Recipe, run_training
+from pictures import SHAPES, make_folder, picture
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,15 @@ def test_the_embedding_is_comparable_with_the_backbones(run, textures: Path) -> 
 
 def test_a_run_leaves_its_recipe_report_and_model(run) -> None:
     names = {path.name for path in run.folder.iterdir()}
-    assert names == {"recipe.toml", "run.json", "report.html", "report.json", "textures.onnx"}
+    files = {"recipe.toml", "run.json", "log.txt", "metrics.json", "report.html", "report.json", "textures.onnx"}
+    assert names == files
+    log = (run.folder / "log.txt").read_text(encoding="utf-8").splitlines()
+    steps = [line.split(" s  ")[1] for line in log[1:]]
+    assert steps[0] == "reading: 40 images"
+    assert steps.index("fitting") < steps.index("exporting") < steps.index("done")
+    assert "read as a folder per class: 3 classes" in steps
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert metrics == run.to_dict()["metrics"]
     assert (run.folder / "textures.onnx").read_bytes() == run.model.read_bytes()
     twin = json.loads((run.folder / "report.json").read_text())
     assert twin["metrics"]["top1"]["value"] == run.to_dict()["metrics"]["top1"]["value"]

@@ -10,10 +10,15 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from beholder.model.confidence import UNTUNED_THRESHOLD
+
 Floats = NDArray[np.float64]
 
 MINIMUM_FOR_CLASS_SETS: Final = 19
 """Images of a class from which on a 95% threshold of its own is possible: 1 in 20, with the image itself."""
+
+FEWEST_FOR_SLOPE: Final = 5
+"""Images that have a label, and that lack it, from which on it has a slope and a shift of its own."""
 
 _GAINS: Final = (0.02, 1000.0)
 """Between which the inverse of a temperature lies."""
@@ -59,6 +64,8 @@ def fit_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
 def fit_slopes(scores: Floats, truth: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """For each label of several, slope and shift that make `sigmoid(slope * score + shift)` its probability.
 
+    A label that too few images have, or lack, gets those of all labels together.
+
     Args:
         scores: out-of-fold `(n, k)`.
         truth: `(n, k)`, whether each label holds.
@@ -66,9 +73,11 @@ def fit_slopes(scores: Floats, truth: NDArray[np.bool_]) -> tuple[Floats, Floats
     Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with the targets drawn in as there, by
     Newton's method (Lin, Lin and Weng, Machine Learning 68, 2007).
     """
-    slopes, shifts = np.empty(scores.shape[1]), np.empty(scores.shape[1])
+    pooled = _fit_slope(scores.ravel(), truth.ravel())
+    slopes, shifts = np.full(scores.shape[1], pooled[0]), np.full(scores.shape[1], pooled[1])
     for label in range(scores.shape[1]):
-        slopes[label], shifts[label] = _fit_slope(scores[:, label], truth[:, label])
+        if min(truth[:, label].sum(), (~truth[:, label]).sum()) >= FEWEST_FOR_SLOPE:
+            slopes[label], shifts[label] = _fit_slope(scores[:, label], truth[:, label])
     return slopes, shifts
 
 
@@ -111,17 +120,20 @@ def tune_thresholds(
         truth: `(n, k)`.
         aim: the best F1; the lowest threshold with the wanted precision; or the highest with the wanted recall.
         value: the precision or recall wanted.
+
+    Returns:
+        The thresholds `(k,)`; `UNTUNED_THRESHOLD` for a label that no image has, for which nothing can be tuned.
     """
-    thresholds = np.empty(probabilities.shape[1])
-    for label in range(probabilities.shape[1]):
+    thresholds = np.full(probabilities.shape[1], UNTUNED_THRESHOLD)
+    for label in np.flatnonzero(truth.any(axis=0)):
         order = np.argsort(-probabilities[:, label], kind="stable")
         sorted_values = probabilities[order, label]
         hits = np.cumsum(truth[order, label])
         ends = np.append(np.flatnonzero(np.diff(sorted_values)), len(sorted_values) - 1)  # equal values go together
         accepted, found = ends + 1, hits[ends]
-        precision, recall = found / accepted, found / max(1, hits[-1])
+        precision, recall = found / accepted, found / hits[-1]
         if aim == "f1":
-            chosen = int(np.argmax(2 * found / (accepted + max(1, hits[-1]))))
+            chosen = int(np.argmax(2 * found / (accepted + hits[-1])))
         elif aim == "precision":
             good = np.flatnonzero(precision >= value)
             chosen = int(good[-1]) if len(good) else int(np.argmax(precision))

@@ -112,11 +112,6 @@ def export_head(backbone: bytes, head: Head) -> bytes:
     layers = {layer.output: layer for layer in tap_layers(model, prototypes.shape[1])}
     widths = [layers[name].width for name in fit.layers]
     graph = model.graph
-    for node in graph.node:  # the backbone's own answers make room for the new ones
-        for names in (node.input, node.output):
-            for index, name in enumerate(names):
-                if name in ("probabilities", "logits", "familiarity"):
-                    names[index] = f"backbone_{name}"
     weights, bias = _folded(fit, widths)
     stacked = _add(graph, "Concat", list(fit.layers), "head_features", axis=1) if len(fit.layers) > 1 else fit.layers[0]
     parameters = [_constant(graph, "head_weights", weights), _constant(graph, "head_bias", bias)]

@@ -41,7 +41,9 @@ class Layer:
 
 
 def tap_layers(model: ModelProto, embedding_width: int) -> list[Layer]:
-    """Add an output for each layer worth looking at to a graph; the embedding comes last.
+    """Reduce a graph to what makes its embedding, and add an output for each layer worth looking at.
+
+    The embedding comes last.
 
     Layers are the tensors `(N, channels, height, width)` where blocks of a network end: what several nodes read, what
     joins branches, what is pooled, and convolutions that feed convolutions without an activation between.
@@ -54,6 +56,7 @@ def tap_layers(model: ModelProto, embedding_width: int) -> list[Layer]:
     graph = model.graph
     if LAST not in [output.name for output in graph.output]:
         raise InvalidModel("a backbone must give an embedding; import it with --embedding")
+    keep_outputs(model, [LAST])  # what answered for the backbone itself, such as an earlier head, goes
     layers: list[Layer] = []
     for tensor, width in _thinned(_block_ends(model)):
         output = f"layer_{len(layers)}"

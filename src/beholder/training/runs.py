@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -15,14 +16,16 @@ from typing import Any
 
 import PIL.Image
 
+from beholder import __version__
 from beholder.data import ContentCache, Dataset, Sample, read
 from beholder.data.writing import new_folder
-from beholder.errors import ImageError, OutputExists, OutputFailed
+from beholder.errors import ImageError, OutputExists, OutputFailed, one_line
 from beholder.evaluation import Evaluation
 from beholder.evaluation.report import LabelIssue, ReportExtras, write_report
 from beholder.files import data_dir, require_writable, write_atomic
 from beholder.image import read as read_image
 from beholder.model import FileModel
+from beholder.records import to_json
 from beholder.training.features import Backbone
 from beholder.training.label_issues import find_label_issues
 from beholder.training.learning import Learned, Report
@@ -39,7 +42,8 @@ class Run:
 
     Attributes:
         model: the model file.
-        folder: holds `recipe.toml`, `run.json`, `report.html`, `report.json` and a copy of the model file.
+        folder: holds `recipe.toml`, `run.json`, `log.txt`, `metrics.json`, `report.html`, `report.json` and a copy of
+            the model file.
         evaluation: what was measured on images that the model has not seen.
         learned: the head it was made of, and the images.
         label_issues: labels that look wrong, the most suspicious first.
@@ -58,12 +62,33 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """What `train --json` ends with."""
-        metrics = {name: _estimate(value) for name, value in self.evaluation.metrics.items()}
-        return {"model": str(self.model), "run": str(self.folder), "metrics": metrics}
+        return {"model": str(self.model), "run": str(self.folder), "metrics": _metrics_of(self.evaluation)}
 
 
-def _estimate(estimate: Any) -> dict[str, Any]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "count": estimate.count}
+def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:
+    return {name: to_json(estimate) for name, estimate in evaluation.metrics.items()}
+
+
+class _Log:
+    """What was done, and when: the steps of a run with their seconds, passed on to whoever shows them."""
+
+    def __init__(self, report: Report | None) -> None:
+        self._report = report
+        self._started = time.perf_counter()
+        self._step = ""
+        self.lines = [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  Beholder {__version__}"]
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """Told what is being done, as `Report`."""
+        if name != self._step:
+            self._step = name
+            self.say(name if total <= 1 else f"{name}: {total:,} images")
+        if self._report is not None:
+            self._report(name, done, total)
+
+    def say(self, text: str) -> None:
+        """Add a line."""
+        self.lines.append(f"{time.perf_counter() - self._started:9.2f} s  {one_line(text)}")
 
 
 def train(
@@ -106,12 +131,17 @@ def run_training(
     target = Path(out) if out is not None else Path(f"{name}.onnx")
     require_writable(target, overwrite=overwrite)
     backbone = Backbone(find(recipe.backbone))
+    log = _Log(report)
     with ContentCache() as contents:
-        trained = train_head(dataset, backbone, recipe, contents, name, report)
+        trained = train_head(dataset, backbone, recipe, contents, name, log.step)
+    for note in trained.learned.material.dataset.notes:
+        log.say(note)
+    for failed, error in trained.learned.material.failures.items():
+        log.say(f"left out: {failed}: {error.reason}")
     issues = tuple(found.issue for found in find_label_issues(trained.learned))
     folder = _folder_for(name)
     with new_folder(folder) as made:
-        _write_run(made, trained, recipe, issues)
+        _write_run(made, trained, recipe, issues, log.lines)
     try:
         with write_atomic(target, overwrite=overwrite) as stream:
             stream.write(trained.model)
@@ -128,7 +158,9 @@ def _folder_for(name: str) -> Path:
     return data_dir() / "runs" / f"{moment}-{safe}-{secrets.token_hex(2)}"
 
 
-def _write_run(folder: Path, trained: Trained, recipe: Recipe, issues: tuple[LabelIssue, ...]) -> None:
+def _write_run(
+    folder: Path, trained: Trained, recipe: Recipe, issues: tuple[LabelIssue, ...], log: Sequence[str]
+) -> None:
     facts = {
         "name": trained.card.name,
         "dataset": trained.evaluation.dataset,
@@ -142,6 +174,8 @@ def _write_run(folder: Path, trained: Trained, recipe: Recipe, issues: tuple[Lab
     files = {
         "recipe.toml": recipe.to_toml().encode(),
         "run.json": json.dumps(facts, indent=1).encode(),
+        "metrics.json": json.dumps(_metrics_of(trained.evaluation), indent=1).encode(),
+        "log.txt": "".join(f"{line}\n" for line in log).encode("utf-8", "backslashreplace"),
         f"{trained.card.name}.onnx": trained.model,
     }
     for name, data in files.items():
