@@ -75,9 +75,12 @@ def test_the_same_picture_under_two_labels(found: Audit):
         assert finding.change.name == f"train/rings/{HOSTILE}"
 
 
-def test_a_wrong_label_is_found_and_a_right_one_proposed(found: Audit):
+def test_a_wrong_label_is_found_and_never_corrected_unasked(found: Audit):
     issues = {finding.source: finding for finding in found.of_kind("label_issue")}
-    assert issues["train/rings/mislabeled.png"].proposed_label == "spots"
+    assert "looks like spots" in issues["train/rings/mislabeled.png"].reason
+    assert all(finding.change is None for name, finding in issues.items() if name.startswith("test/"))
+    assert all((finding.change is None) == (finding.severity == "notice") for finding in issues.values())
+    assert all(change.what != "relabel" for change in changes_of(found.findings))
 
 
 def test_findings_are_ordered_by_kind_and_by_suspicion(found: Audit):

@@ -199,9 +199,9 @@ def test_the_larger_of_near_copies_is_kept():
     assert {one.source: one.others for one in found} == {"0.jpg": ("1.jpg",), "2.jpg": ("1.jpg",)}
 
 
-def suspect(sample, label, probability=0.1):
+def suspect(sample, label, probability=0.05, *, sure=True, tested=False):
     issue = LabelIssue(sample.name, ", ".join(sample.labels), label, f"looks like {label}")
-    return Suspect(sample, issue, (label,), probability)
+    return Suspect(sample, issue, (label,), probability, sure, tested)
 
 
 @pytest.mark.parametrize(
@@ -230,10 +230,45 @@ def test_a_label_issue_says_what_the_label_should_be():
     assert (found.label, found.severity, found.score) == ("cat", "warning", 0.95)
 
 
-def test_a_label_that_is_only_doubtful_is_not_changed_unasked():
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [({"sure": False}, "hard to tell"), ({"tested": True}, "only relabeled by a person")],
+)
+def test_a_label_is_left_to_a_person_where_it_is_unsure_or_measured_on(settings, advice):
     given = evidence(["cat", "dog"])
-    judgement = Judgement(suspects=(suspect(given.samples[0], "dog", 0.3),))
+    judgement = Judgement(suspects=(suspect(given.samples[0], "dog", **settings),))
+    (found,) = classes.label_issues(replace(given, judgement=judgement))
+    assert (found.severity, found.change, found.proposed_label) == ("notice", None, None)
+    assert advice in found.proposal
+
+
+def test_no_label_is_changed_unasked():
+    given = evidence(["cat", "dog"])
+    judgement = Judgement(suspects=(suspect(given.samples[0], "dog"),))
     found = list(classes.label_issues(replace(given, judgement=judgement)))
-    assert found[0].severity == "notice"
     assert changes_of(found) == []
     assert [change.what for change in changes_of(found, ["label_issue"])] == ["relabel"]
+
+
+def test_a_copy_that_models_are_measured_on_is_left_to_a_person():
+    given = equal_files([("cat", None), ("dog", None)])
+    judgement = Judgement(suspects=(suspect(given.samples[1], "cat", tested=True),))
+    (found,) = copies.across_classes(replace(given, judgement=judgement))
+    assert (found.source, found.change) == ("1.jpg", None)
+
+
+def test_only_equal_files_are_said_to_be_the_same():
+    facts = [fact(), fact(size_hw=(60, 80))]
+    near = Copy(0, 1, 0.9, window=0.8)
+    (found,) = copies.near(evidence(["cat"] * 2, facts, copies=(near,)))
+    assert "looks like the same picture, cropped to 80% of its side" in found.reason
+    (found,) = copies.across_classes(evidence(["cat", "dog"], facts, copies=(near,)))
+    assert "0.jpg, labeled cat, looks like the same picture" in found.reason
+    (found,) = copies.exact(equal_files([("cat", None)] * 2))
+    assert "is the same file" in found.reason
+
+
+def test_what_cannot_be_opened_ends_in_one_mark():
+    unopened = (("a.jpg", "is it yours?", "Make it so."), ("b.jpg", "it is gone", "Put it back."))
+    reasons = [found.reason for found in copies.unreadable(evidence(two(1), unopened=unopened))]
+    assert reasons == ["Cannot be used: is it yours?", "Cannot be used: it is gone."]

@@ -11,6 +11,15 @@ import pytest
 from running import Command
 
 
+def stripes(random: np.random.Generator, *, upright: bool) -> PIL.Image.Image:
+    """Stripes of some pitch, over colors that no other has."""
+    wave = np.sin(np.arange(96) * random.uniform(0.4, 0.8) + random.uniform(0, 6))
+    value = np.broadcast_to(wave if upright else wave[:, None], (96, 96))
+    coarse = PIL.Image.fromarray(random.integers(30, 226, (7, 7, 3)).astype(np.uint8))
+    scene = np.asarray(coarse.resize((96, 96), PIL.Image.Resampling.BICUBIC)).astype(np.float64)
+    return PIL.Image.fromarray(np.clip(scene + 40 * value[..., None], 0, 255).astype(np.uint8))
+
+
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
     """Two classes of four pictures, one of them twice, one broken."""
@@ -49,13 +58,35 @@ def test_fix_is_kept_beside_the_files_and_can_be_undone(beholder: Command, pets:
     files = sorted(pets.rglob("*"))
     done = beholder("audit", "pets", "--quick", "--fix", **own)
     assert "fixed   leave out 2 images" in done.err
-    assert "undo    beholder dataset undo pets 1 2" in done.err
+    assert done.err.endswith("undo    beholder dataset undo pets 1-2\n")
     assert sorted(pets.rglob("*")) == files
     again = beholder("audit", "pets", "--quick", "--json", **own)
     assert {finding["kind"] for finding in again.lines} == {"small_class"}
     assert "2 excluded" in again.err
-    assert beholder("dataset", "undo", "pets", "1", "2", **own).status == 0
+    entries = beholder("dataset", "corrections", "pets", "--json", **own).lines
+    assert all(entry["by"].startswith("beholder audit (") for entry in entries)
+    assert beholder("dataset", "undo", "pets", "1-2", **own).status == 0
     assert len(beholder("audit", "pets", "--quick", "--json", **own).lines) == 4
+
+
+def test_labels_are_left_alone_unless_they_are_asked_for(beholder: Command, tmp_path: Path) -> None:
+    own = {"BEHOLDER_DATA": str(tmp_path / "data")}
+    random = np.random.default_rng(1)
+    for kind in ("columns", "rows"):
+        (tmp_path / "stripes" / kind).mkdir(parents=True)
+        for number in range(16):
+            stripes(random, upright=kind == "columns").save(tmp_path / "stripes" / kind / f"{number}.png")
+    (tmp_path / "stripes" / "rows" / "0.png").rename(tmp_path / "stripes" / "columns" / "wrong.png")
+    plain = beholder("audit", "stripes", "--fix", **own)
+    assert "nothing to fix" in plain.err
+    assert "labels  1 label is left as given; one by one: beholder dataset relabel stripes IMAGE LABEL\n" in plain.err
+    assert "beholder audit stripes --fix --only label_issue" in plain.err
+    knowingly = beholder("audit", "stripes", "--fix", "--only", "label_issue", **own)
+    assert "fixed   relabel 1 image;" in knowingly.err
+    assert knowingly.err.endswith("undo    beholder dataset undo stripes 1\n")
+    shown = beholder("dataset", "show", "stripes", "--quick", "--json", **own).lines[0]
+    assert shown["statistics"]["classes"] == {"columns": 16, "rows": 16}
+    assert any(note.startswith("1 label is what an audit proposed") for note in shown["notes"])
 
 
 def test_only_names_what_is_fixed(beholder: Command, pets: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 from in_process import command, draw_folder
-from running import Command
+from running import Command, Done
 
 from beholder.cli.dataset import SUB_VERBS
 from beholder.data import Sample, groups_per_class
@@ -114,7 +114,12 @@ def test_every_command_that_a_message_or_a_page_names_is_there() -> None:
         (["split", "pets", "out.csv", "--test", "x"], "--test: must be a number, found 'x'"),
         (["split", "pets", "out", "--test", "0.2"], "out: must end in .csv or .tsv"),
         (["split", "pets", "out.csv", "--test", "0.2"], "pets: has a split already (train, test); pass --force"),
-        (["undo", "pets", "x"], "ID: must be a whole number, found 'x'"),
+        (["undo", "pets", "x"], "ID: must be a whole number from 1, or a range such as 3-125, found 'x'"),
+        (["undo", "pets", "5-3"], "ID: must be a whole number from 1, or a range such as 3-125, found '5-3'"),
+        (["undo", "pets", "0"], "ID: must be a whole number from 1, or a range such as 3-125, found '0'"),
+        (["undo", "pets"], "undo needs the numbers of corrections, or --all"),
+        (["undo", "pets", "1", "--all"], "undo needs the numbers of corrections, or --all, not both"),
+        (["undo", "pets", "3-999999999999"], "nothing to undo: no such correction holds"),
         (["undo", "pets", "7"], "correction 7: there is none of this number"),
         (["relabel", "pets", "train/cat/9.png", "dog"], "no image is named so; did you mean 'train/cat/"),
         (
@@ -440,6 +445,22 @@ def test_undo_goes_on_after_a_refusal(dataset: Command, pets: Path) -> None:
     done = dataset("undo", "pets", "1")
     assert done.status == 2
     assert "was undone already, by 2" in done.err
+
+
+def undone(done: Done) -> list[int]:
+    assert done.status == 0
+    return [entry["undoes"] for entry in done.lines]
+
+
+def test_undo_takes_ranges_and_all(dataset: Command, pets: Path) -> None:
+    names = [f"train/cat/{number}.png" for number in range(3)]
+    assert dataset("exclude", "pets", *names).err.endswith("take it back with: beholder dataset undo pets 1-3\n")
+    assert undone(dataset("undo", "pets", "2", "--json")) == [2]
+    assert undone(dataset("undo", "pets", "1-4", "--json")) == [3, 1]  # neither 2 again, nor the undoing of it
+    assert dataset("undo", "pets", "--all").err.endswith("nothing to undo: no such correction holds\n")
+    assert dataset("exclude", "pets", *names).status == 0
+    assert dataset("undo", "pets", "--all").out.count("undone: ") == 3
+    assert dataset("show", "pets", "--quick", "--json").lines[0]["statistics"]["samples"] == 11
 
 
 def test_exclude_and_include(dataset: Command, pets: Path) -> None:

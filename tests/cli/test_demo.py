@@ -11,8 +11,11 @@ import pytest
 from in_process import command
 from running import Command, Done
 
+from beholder.auditing import Finding
+from beholder.cli.demo.page import _said
 from beholder.cli.demo.tiles import CLASSES, Planted, cut_and_plant
 from beholder.data import CorrectionLog, read
+from beholder.data.corrections import AUDIT
 
 pytest.importorskip("skimage")
 
@@ -64,8 +67,18 @@ def test_the_demo_finds_fixes_and_shows_what_was_planted(demo: Command, tmp_path
     assert "--force" in again.err
     replaced = demo("--seed", "1", "--force")
     assert_told(replaced)
-    log = CorrectionLog.of(read(tmp_path / "demo" / "textures"))
-    assert len(log.read().entries) == 6  # those of the earlier demo have gone with its images
+    log = CorrectionLog.of(read(tmp_path / "demo" / "textures")).read()
+    assert [entry.undoes for entry in log.entries] == [*[None] * 6, 6, 5, 4, 3, 2, 1, *[None] * 6]  # nothing is lost
+    assert [entry.id for entry in log.effective()] == list(range(13, 19))
+    assert all(entry.by.startswith(AUDIT) for entry in log.effective())
+
+
+def test_a_card_names_the_image_that_it_speaks_of_where_it_shows_another() -> None:
+    finding = Finding(
+        "exact_duplicate", "notice", "grass/<1>.png", "grass", "It is the same file as a.", "Leave it out."
+    )
+    assert _said(finding, "grass/<1>.png") == "It is the same file as a. Leave it out."
+    assert _said(finding, "grass/2.png").startswith("grass/&lt;1&gt;.png: It is the same file")
 
 
 def assert_told(done: Done) -> None:

@@ -29,13 +29,29 @@ def test_for_a_person(run: Command) -> None:
     done = run("evaluate", "colors.onnx", "photos/")
     assert done.status == 0
     shown = done.out.splitlines()
-    assert shown[0] == "Right on 7 of 9 images (on new images of the same kind expect between 45 and 94 of 100)"
+    assert shown[0] == (
+        "Right on 7 of 9, unknown on 0, wrong on 2 (of 100 new images of the same kind expect between 45 and 94 right)"
+    )
     assert (
         "  Cannot tell yet: the share is known to ±24 points only; about 210 more test images would bring" in done.out
     )
-    assert "Right, all classes alike         77.8%  (between " in done.out
-    assert shown[-1] == "Measured on 9 images that the model has not seen."
+    assert "First answer right, classes alike   77.8%  (between " in done.out
+    assert shown[-1] == "Measured on 9 images whose files the model was not fitted on."
     assert "read as a folder per class" in done.err
+
+
+def test_parts_that_differ_are_listed(run: Command, tmp_path: Path) -> None:
+    names = {"day": ["red"] * 24, **{f"hour {hour}": ["green"] * 12 for hour in range(4)}}
+    paint_folder(tmp_path / "parts", names)
+    rows = [f"{part}/{number}.png,red,{part}" for part, kinds in names.items() for number in range(len(kinds))]
+    (tmp_path / "parts" / "list.csv").write_text("\n".join(["path,label,light", *rows]))
+    shown = run("evaluate", "colors.onnx", "parts/list.csv", "--label", "label").out.splitlines()
+    parts = [line for line in shown if " the whole: " in line]
+    assert parts[0].startswith("above the whole: light = day: first answer right on 100%  (between ")
+    assert parts[1].startswith("below the whole: light = hour ")
+    assert len(parts) == 3
+    assert shown[shown.index(parts[-1]) + 1] == "and 2 more parts; see --report"
+    assert not [line for line in run("evaluate", "colors.onnx", "photos").out.splitlines() if " the whole: " in line]
 
 
 def test_json_is_the_evaluation_and_nothing_else(run: Command) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
 import pytest
 from running import Command
 
+from beholder.cli.explain import _verdict
 from graphs import COLORS, model_bytes, photo
 
 
@@ -26,12 +28,22 @@ def test_a_line_and_a_picture(beholder: Command, workplace: Path) -> None:
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith("corner.png: red ")
     assert "; hiding the marked part (" in done.out
-    assert done.out.endswith("; corner-red.png\n")
+    assert done.out.endswith("%: no single part of the image carries the answer; corner-red.png\n")
     with PIL.Image.open(workplace / "corner-red.png") as picture:
         assert picture.size == (1212, 400)
         left, right = np.asarray(picture)[:, :600], np.asarray(picture)[:, 612:]
     assert left[50, 550].tolist() == [255, 0, 0]
     assert right[50, 550, 0] > 3 * right[350, 50, 0]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "drop", "marked", "is_said"),
+    [(1.0, 0.0, True, True), (0.9, 0.049, True, True), (0.9, 0.05, True, False), (0.9, 0.0, False, False),
+     (0.02, 0.01, True, False)],
+)  # fmt: skip
+def test_what_hiding_hardly_changes_is_said(confidence: float, drop: float, marked: bool, is_said: bool) -> None:
+    found = SimpleNamespace(confidence=confidence, drop=drop, marked=np.array([[marked]]))
+    assert _verdict(found) == (": no single part of the image carries the answer" if is_said else "")
 
 
 def test_json_writes_nothing_unless_told(beholder: Command, workplace: Path) -> None:

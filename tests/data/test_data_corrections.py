@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from made import by_name, image, said, table, tree
 
 from beholder.data import NONE, UNKNOWN, CorrectionLog, Dataset, apply, read
-from beholder.data.corrections import exclude, include, merge, move, relabel, rename
+from beholder.data.corrections import by_audit, exclude, include, merge, move, relabel, rename
 from beholder.errors import DataError, OutputFailed, RefusedCorrection
 
 
@@ -48,6 +48,20 @@ def test_corrections_are_applied_when_read(photos):
     applied = "4 corrections applied: 1 relabelled, 1 excluded, 1 moved to another split, 1 renamed"
     assert corrected.notes[-1] == applied
     assert said(raw(photos)) == said(dataset)
+
+
+def test_labels_that_an_audit_proposed_are_told(photos):
+    dataset = raw(photos)
+    log = CorrectionLog.of(dataset)
+    first, second, third = (by_name(dataset, name) for name in ("cat/1.png", "cat/2.png", "dog/3.png"))
+    log.add([relabel(first, "dog"), relabel(second, "dog"), relabel(third, "cat"), exclude(third)], by=by_audit())
+    assert read(photos).notes[-1] == (
+        "2 labels are what an audit proposed, not what a person said: numbers measured on them count them as right"
+    )
+    log.add([relabel(by_name(read(photos), "cat/1.png"), "bird")], by="ann")  # a person has looked
+    assert read(photos).notes[-1].startswith("1 label is what an audit proposed")
+    log.undo(2)
+    assert not any("audit" in note for note in read(photos).notes)
 
 
 def test_entries_say_what_by_whom_and_when(photos):

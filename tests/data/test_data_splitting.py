@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from beholder.data import Fingerprints, folds, group, groups_per_class, near_hashes, near_vectors, take_test
+from beholder.data import Fingerprints, folds, group, grouping, groups_per_class, near_hashes, near_vectors, take_test
 from beholder.errors import ImpossibleSplit, UsageError
 
 
@@ -61,6 +61,125 @@ def test_near_vectors_are_all_found(values):
     found = set(zip(first.tolist(), second.tolist(), strict=True))
     assert clear <= found
     assert (cosines >= 0.9).all()
+
+
+def nearest_pairs(distances: np.ndarray, most: float, nearest: int, once: bool) -> set[tuple[int, int]]:
+    """Of each row the nearest columns, of equally near ones the first."""
+    found = set()
+    for row, line in enumerate(distances):
+        near = [column for column in range(len(line)) if line[column] <= most and not (once and column == row)]
+        for column in sorted(near, key=lambda column: (line[column], column))[:nearest]:
+            found.add((min(row, column), max(row, column)) if once else (row, column))
+    return found
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    for name, value in {"_BLOCK": 16, "_BLOCK_ROWS": 4, "_WAITING": 8, "_MANY": 1}.items():
+        monkeypatch.setattr(f"beholder.data.near.{name}", value)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CLUSTERED, CLUSTERED, st.integers(0, 8), st.integers(1, 4), st.sampled_from([1, 10]))
+def test_nearest_hashes_are_found(small_blocks, left, right, distance, nearest, crowded):
+    hashes = np.array([int(flipped(base, *bits), 16) for base, bits in left], np.uint64)
+    others = np.array([int(flipped(base, *bits), 16) for base, bits in right], np.uint64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("beholder.data.near._CROWDED", crowded)
+        for second in (None, others):
+            compared = hashes if second is None else second
+            exact = np.bitwise_count(hashes[:, None] ^ compared[None, :])
+            found = near_hashes(hashes, second, distance=distance, nearest=nearest)
+            pairs = list(zip(found[0].tolist(), found[1].tolist(), strict=True))
+            assert pairs == sorted(nearest_pairs(exact, distance, nearest, second is None))
+            assert found[2].tolist() == [exact[pair] for pair in pairs]
+
+
+@pytest.mark.parametrize("nearest", [1, 3, 100])
+def test_nearest_vectors_are_found(small_blocks, nearest):
+    random = np.random.default_rng(nearest)
+    vectors = np.r_[random.normal(0, 1, (30, 5)), random.normal(0, 0.2, (30, 5)) + 2, np.zeros((3, 5))]
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = (vectors / np.maximum(lengths, 1e-9)).astype(np.float32)[random.permutation(63)]
+    first, second, cosines = near_vectors(vectors, similarity=0.7, nearest=nearest)
+    exact = vectors @ vectors.T
+    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+    assert pairs == sorted(nearest_pairs(-exact, -0.7, nearest, once=True))
+    np.testing.assert_allclose(cosines, [exact[pair] for pair in pairs], atol=1e-6)
+
+
+def test_near_pairs_of_thousands_of_near_images_are_few(monkeypatch):
+    """Frames of one scene: all 3,124,750 pairs are near by hash and by embedding."""
+    random, count = np.random.default_rng(0), 2500
+    vectors = random.normal(0, 0.02, (count, 32)) + np.eye(32)[0]
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    hashes = random.permutation(2**12)[:count].astype(np.uint64)
+    considered = []
+    pairs = grouping._Nearness.pairs
+
+    def counted(self, *arguments):
+        found = list(pairs(self, *arguments))
+        considered.append(len(found))
+        return iter(found)
+
+    monkeypatch.setattr(grouping._Nearness, "pairs", counted)
+    assert set(group(marks(hexadecimal(hashes), vectors=vectors), hash_distance=12).tolist()) == {0}
+    assert considered
+    assert sum(considered) <= 32 * count  # of each 10 by hash, 11 by mirrored hash, 10 by embedding; few again
+
+
+def test_bursts_of_one_scene_are_a_group():
+    """Every frame has more near ones in its burst than it is paired with; the bursts are near to each other too."""
+    random = np.random.default_rng(0)
+    bursts = (random.normal(0, 0.02, (20, 32)) + np.eye(32)[0]).repeat(30, axis=0)
+    vectors = bursts + random.normal(0, 0.0005, bursts.shape)
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    assert set(group(marks([None] * 600, vectors=vectors)).tolist()) == {0}
+
+
+def exact_groups(fingerprints: Fingerprints, distance: int, cosine: float) -> list[int]:
+    """Complete linkage of all pairs and all members, by brute force."""
+    hashes = np.array([int(value, 16) for value in fingerprints.hashes], np.uint64)
+    mirrored = np.array([int(value, 16) for value in fingerprints.mirrored], np.uint64)
+    straight, turned = (np.bitwise_count(some[:, None] ^ hashes[None, :]).astype(float) for some in (hashes, mirrored))
+    cosines = fingerprints.vectors @ fingerprints.vectors.T
+    within = (straight <= 2 * distance) | (turned <= 2 * distance) | (cosines >= 1 - 2 * (1 - cosine))
+    within |= 2 * distance >= turned.T
+    either = np.minimum(straight, np.minimum(turned, turned.T)) / distance
+    nearness = np.minimum(either, np.where(cosines >= cosine, (1 - cosines) / (1 - cosine), np.inf))
+    groups = {number: {number} for number in range(len(hashes))}
+    group_of, apart = list(range(len(hashes))), set()
+    pairs = zip(*np.nonzero(np.triu(nearness <= 1, 1)), strict=True)
+    for i, j in sorted(pairs, key=lambda pair: (nearness[pair], pair)):
+        left, right = groups[group_of[i]], groups[group_of[j]]
+        if left is right or any(frozenset((a, b)) in apart for a in left for b in right):
+            continue
+        if not within[np.ix_(sorted(left), sorted(right))].all():
+            apart.add(frozenset((i, j)))
+            continue
+        for number in right:
+            group_of[number] = group_of[i]
+        left |= right
+    firsts: dict[int, int] = {}
+    return [firsts.setdefault(number, len(firsts)) for number in group_of]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ordinary_images_are_grouped_exactly(seed):
+    random = np.random.default_rng(seed)
+    scenes = random.integers(0, 130, 300)  # 2 or 3 images of each; the farthest are too far from each other
+    hashes, mirrored = (random.integers(0, 2**63, 130, np.uint64)[scenes] for _ in range(2))
+    for _ in range(5):
+        moved = random.random(300) < 0.9
+        hashes[moved] ^= np.uint64(1) << random.integers(0, 63, int(moved.sum()), np.uint64)
+    turned = random.random(300) < 0.3
+    hashes[turned], mirrored[turned] = mirrored[turned], hashes[turned]
+    vectors = random.normal(0, 1, (130, 24))[scenes] + random.normal(0, 0.35, (300, 24))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    fingerprints = marks(hexadecimal(hashes), hexadecimal(mirrored), vectors)
+    exact = exact_groups(fingerprints, 6, 0.9)
+    assert group(fingerprints).tolist() == exact
+    assert 100 < len(set(exact)) < 290
 
 
 def test_groups_by_content_and_by_hash():
@@ -148,6 +267,9 @@ def test_no_test_split_where_a_class_would_keep_too_few():
     assert take_test(singles({"cat": 300, "dog": 95}), np.arange(395), share=0.2) is None
     assert take_test(singles({"cat": 300, "dog": 95}), np.arange(395), share=0.2, minimum_per_class=10) is not None
     assert take_test([()] * 50, np.arange(50)) is None
+    five_times = np.arange(400) // 5
+    assert take_test(singles({"cat": 200, "dog": 200}), five_times, share=0.2) is None  # 40 images show 8 things
+    assert take_test(singles({"cat": 200, "dog": 200}), five_times, share=0.5) is not None
     with pytest.raises(UsageError, match="share: must be between 0 and 1, found 1"):
         take_test(singles({"a": 3}), np.arange(3), share=1)
     with pytest.raises(UsageError, match="one for each image, found 3 and 2"):

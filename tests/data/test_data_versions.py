@@ -64,7 +64,7 @@ def test_files_that_cannot_be_read_are_left_out(photos, contents):
     known = with_digests(dataset, contents)
     assert len(known) == 2
     assert known.classes == ("cat", "dog")
-    assert known.notes[-1] == "1 file cannot be read and left out: train/dog/2.png"
+    assert known.notes[-1] == "1 file cannot be read and is left out: train/dog/2.png"
 
 
 def test_what_changed(photos, contents):

@@ -15,7 +15,7 @@ from beholder.records import RecordError
 SINGLE = [
     *("top1", "top5", "balanced_accuracy", "macro_f1", "micro_f1", "ece", "aurc"),
     *("coverage_90", "set_size_90", "coverage_95", "set_size_95"),
-    *("unanswered_share", "answered_top1", "unknown_auroc", "unknown_share"),
+    *("unanswered_share", "answered_top1", "right_share", "unknown_auroc", "unknown_share"),
 ]
 MULTI = [
     *("map", "micro_f1", "macro_f1", "micro_precision", "micro_recall", "exact_match", "ece"),
@@ -73,7 +73,7 @@ def test_among_five_classes_the_truth_is_always_among_the_first_five():
 
 def test_what_was_not_given_is_not_measured():
     found = evaluated(by_hand())
-    for name in SINGLE[-8:]:
+    for name in SINGLE[-9:]:
         assert found.metrics[name] == Estimate(None, None, None, 0), name
 
 
@@ -92,6 +92,7 @@ def test_unanswered_by_hand():
     found = evaluated(by_hand(unanswered=np.array([False, True, False, True])))
     assert (found.unanswered_share.value, found.unanswered_share.count) == (0.5, 4)
     assert (found.answered_top1.value, found.answered_top1.count) == (0.5, 2)
+    assert (found.right_share.value, found.right_share.count) == (0.25, 4)
     assert [(one.source, one.truth, one.nearest, one.confidence) for one in found.unanswered] == [
         ("d.jpg", "cat", "dog", 0.9),
         ("b.jpg", "dog", "cat", 0.6),

@@ -3,11 +3,11 @@
 import json
 import math
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from evaluated import evaluated, everything, one_label, several_labels
+from report_page import Page
 
 from beholder.errors import ImageError, OutputExists, OutputFailed, UnreadableImage
 from beholder.evaluation import Evaluation, LeftOut
@@ -15,7 +15,6 @@ from beholder.evaluation.report import LabelIssue, ReportExtras, headlines, repo
 from beholder.evaluation.report.markup import text
 from beholder.evaluation.report.wording import about, of_hundred, percent
 
-VOID = {"meta", "img", "br", "input", "link", "hr"}
 JPEG = b"\xff\xd8 not really \xff\xd9"
 EXTRAS = ReportExtras(
     label_issues=(LabelIssue("photos/brick/001.jpg", "brick", "gravel", "looks like gravel"),),
@@ -31,39 +30,6 @@ HOSTILE = (
     "half \udc80",
     "a' onmouseover='alert(1)",
 )
-
-
-class Page(HTMLParser):
-    """What is on a page: checks that its elements nest."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.tags, self.numbers, self.attributes, self.words = [], [], set(), [], []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attributes]
-        if tag == "data":
-            self.numbers.add(dict(attributes)["value"])
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attributes]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"style", "script"} & set(self.open):
-            self.words.append(data)
-
-    @property
-    def shown(self):
-        return " ".join(" ".join(self.words).split())
 
 
 def estimates(values):
@@ -297,12 +263,13 @@ def test_the_hardest_class_is_named_when_there_is_one():
     found = evaluated(one_label(each=2, sources=sources, probabilities=np.eye(3)[said], truth=truth))
     assert "Hardest class: “grass”, 1 of its 2 images recognized." in summary(found)
     found = evaluated(one_label(each=2, sources=sources, probabilities=np.eye(3)[truth], truth=truth))
-    assert summary(found)[1] == "Every image of every class is recognized."
+    assert summary(found)[1] == "The first answer is right for every image of every class."
 
 
 def test_cross_validated_is_named_as_such():
     assert "Estimated by cross-validation on 36 images" in report_html(evaluated(kind="cross-validated"))
-    assert "Measured on 36 images that the model has not seen" in report_html(evaluated())
+    assert "Measured on 36 images that the model has not seen" in report_html(evaluated(copies_apart=True))
+    assert "Measured on 36 images whose files the model was not fitted on" in report_html(evaluated())
 
 
 def test_left_out_images_and_provenance_are_shown():

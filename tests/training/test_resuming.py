@@ -31,20 +31,20 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyt
     folder = make_folder(tmp_path / "set", dict.fromkeys(SHAPES, 80), seed=11)
     monkeypatch.setenv("BEHOLDER_CACHE", str(tmp_path / "cache"))
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "model.onnx")], env=os.environ, check=False
+        [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "killed.onnx")], env=os.environ, check=False
     )
     assert killed.returncode == -signal.SIGKILL
-    assert not list(tmp_path.glob("*model.onnx*"))
-    assert not list((data_dir() / "runs").glob("*model*"))
+    assert not list(tmp_path.glob("*killed.onnx*"))
+    assert not list((data_dir() / "runs").glob("*killed*"))
 
     opened = []
     again = run_training(
         folder,
-        tmp_path / "model.onnx",
+        tmp_path / "killed.onnx",
         report=lambda step, done, total: opened.append((done, total)) if step == "looking" else None,
     )
     assert opened[-1] == (112, 112)  # of 240; 128 were kept before the end
 
     monkeypatch.setenv("BEHOLDER_CACHE", str(tmp_path / "other"))
-    undisturbed = run_training(folder, tmp_path / "other" / "model.onnx")
+    undisturbed = run_training(folder, tmp_path / "other" / "killed.onnx")
     assert undisturbed.model.read_bytes() == again.model.read_bytes()

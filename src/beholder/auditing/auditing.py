@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -138,11 +139,10 @@ def _evidence(
     )
     opened = {sample.name for sample in everything}
     unopened = [
-        (sample.name, "it cannot be opened; is it yours to read?")
-        for sample in dataset.everything()
-        if sample.name not in opened
+        (sample.name, *_why_unopened(sample.path)) for sample in dataset.everything() if sample.name not in opened
     ]
-    unopened += [(name, "the annotations name it, but there is no such file") for name in dataset.missing]
+    unnamed = ("the annotations name it, but there is no such file", "Put the file in its place.")
+    unopened += [(name, *unnamed) for name in dataset.missing]
     return Evidence(
         dataset=dataset,
         samples=samples,
@@ -153,6 +153,15 @@ def _evidence(
         unopened=tuple(unopened),
         judgement=judgement,
     )
+
+
+def _why_unopened(path: Path) -> tuple[str, str]:
+    """Why a file cannot be opened, and what to do."""
+    if os.path.exists(path):
+        return "it cannot be opened; is it yours to read?", "Make it readable, or take it away."
+    if os.path.islink(path):
+        return "it is a link to a file that is not there", "Put that file in its place, or take the link away."
+    return "it is not there any more", "Put the file in its place."
 
 
 def _unit_vectors(samples: Sequence[Sample], vectors: Mapping[str, Vector] | None) -> Vector | None:

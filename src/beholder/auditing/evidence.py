@@ -56,7 +56,7 @@ class Evidence:
         copies: which of the samples show the same picture in different files, by their numbers; of equal files only
             the first is named.
         failures: of files that were read but are no images that can be decoded: the image, and why.
-        unopened: names of files that cannot be read at all, or are not there, and why.
+        unopened: names of files that cannot be read at all, or are not there, why, and what to do.
         judgement: what a head says of labels.
     """
 
@@ -66,7 +66,7 @@ class Evidence:
     borders: NDArray[np.float32]
     copies: tuple[Copy, ...] = ()
     failures: tuple[tuple[Sample, str], ...] = ()
-    unopened: tuple[tuple[str, str], ...] = ()
+    unopened: tuple[tuple[str, str, str], ...] = ()
     judgement: Judgement = field(default_factory=Judgement)
 
     def same(self, number: int) -> Iterator[tuple[int, Copy | None]]:

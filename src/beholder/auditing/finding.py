@@ -37,10 +37,10 @@ Severity = Literal["error", "warning", "notice"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 SAFE: Final[frozenset[Kind]] = frozenset(
-    {"unreadable", "duplicate_across_splits", "duplicate_across_classes", "label_issue", "exact_duplicate"}
+    {"unreadable", "duplicate_across_splits", "duplicate_across_classes", "exact_duplicate"}
 )
-"""The kinds whose changes are made without being asked for by name: what is lost by them is a copy or a broken file,
-or a label that a head which was fitted without the image contradicts."""
+"""The kinds whose changes are made without being asked for by name: what is lost by them is a copy or a broken file.
+A label is not among them: a model that relabels what it gets wrong only looks better."""
 
 WORDS: Final[dict[Kind, tuple[str, str]]] = {
     "unreadable": ("unreadable file", "unreadable files"),
@@ -187,13 +187,12 @@ def changes_of(findings: Iterable[Finding], kinds: Iterable[Kind] | None = None)
 
     Args:
         findings: of an audit.
-        kinds: those to fix, whatever they propose; None for what is safe, which a mere notice of a wrong label is not.
+        kinds: those to fix, whatever they propose; None for what is safe.
     """
     wanted = SAFE if kinds is None else frozenset(kinds)
     chosen: dict[str, Change] = {}
     having = [found for found in findings if found.kind in wanted and found.change is not None]
     for found in sorted(having, key=lambda found: found.proposed_label is not None):
-        is_unsure = kinds is None and found.kind == "label_issue" and found.severity == "notice"
-        if found.change is not None and not is_unsure:
+        if found.change is not None:
             chosen.setdefault(found.change.name or str(found.change), found.change)
     return list(chosen.values())

@@ -33,10 +33,10 @@ _NAMED: Final[frozenset[Kind]] = frozenset({"unreadable", "small_class", "indist
 _LEADS: Final[dict[Kind, str]] = {
     "unreadable": "Files that are named as images and cannot be used.",
     "duplicate_across_splits": "What is measured on a picture that was learned from looks better than it is.",
-    "duplicate_across_classes": "The same picture under different labels: one of them is wrong, or both apply.",
-    "label_issue": "A head that was fitted without the image is sure of another label. The surest first.",
+    "duplicate_across_classes": "Pictures that look the same under different labels: one is wrong, or both apply.",
+    "label_issue": "A head that was fitted without the image finds its label improbable. The most suspicious first.",
     "exact_duplicate": "The same file, more than once in one class.",
-    "near_duplicate": "The same picture in another file: resized, saved again, cropped or mirrored.",
+    "near_duplicate": "Pictures that look the same in different files: resized, saved again, cropped or mirrored.",
     "small_class": "Too few images to learn from and to measure on.",
     "unbalanced": "A common class hides how well the rare ones are recognized.",
     "indistinguishable": "On images that the head has not seen, it can hardly tell these apart.",

@@ -40,7 +40,7 @@ VERBS: Final = {
     "train": Verb("beholder.cli.train", "from a folder of images to a model with an honest report"),
     "dataset": Verb("beholder.cli.dataset", "look at datasets, convert, compare, split and correct them"),
     "audit": Verb("beholder.cli.audit", "say what is wrong with a dataset, and what to do about it"),
-    "evaluate": Verb("beholder.cli.evaluate", "say how good a model is on images that it has not seen"),
+    "evaluate": Verb("beholder.cli.evaluate", "say how good a model is on images that it was not fitted on"),
     "compare": Verb("beholder.cli.compare", "say which of two models is better on the same images"),
     "explain": Verb("beholder.cli.explain", "show where in an image an answer comes from"),
     "info": Verb("beholder.cli.info", "show what a model file says about itself"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -26,8 +26,6 @@ _STEPS: Final = {
 }
 _SHOWN: Final = 3
 """Findings of each kind that are printed."""
-
-_LISTED: Final = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,23 +108,36 @@ def _write(done: Audit, dataset: Dataset, args: argparse.Namespace) -> None:
 def _fix(done: Audit, dataset: Dataset, kinds: tuple[Kind, ...] | None, args: argparse.Namespace) -> None:
     """Write the corrections, or say what would be written."""
     from beholder.auditing import changes_of
+    from beholder.cli.dataset_log import data_words, undo_command
     from beholder.data import CorrectionLog
+    from beholder.data.corrections import by_audit
 
     changes = changes_of(done.findings, kinds)
-    place = shlex.quote(args.data)
-    if not changes:
-        if args.fix:
-            printing.warn("nothing to fix: no finding has a change that is safe to make without a look")
-        return
-    if not args.fix:
+    place = data_words(args)
+    if changes and args.fix:
+        made = CorrectionLog.of(dataset).add(changes, by=by_audit())
+        printing.warn(f"fixed   {_in_words(changes)}; the files are as they were, and whatever reads them uses this")
+        printing.warn(f"see     beholder dataset corrections {place}")
+        printing.warn(f"undo    {undo_command(made, args)}")
+    elif changes:
         printing.warn(f"fix     beholder audit {place} --fix{_again(args)}  would {_in_words(changes)}")
+    elif args.fix:
+        printing.warn("nothing to fix: no finding has a change that is safe to make without a look")
+    _tell_labels_left(done, changes, place)
+
+
+def _tell_labels_left(done: Audit, changes: Sequence[Change], place: str) -> None:
+    """Say how many labels are left alone, and how to correct them knowingly."""
+    changed = {change.name for change in changes}
+    left = [found for found in done.of_kind("label_issue") if found.source not in changed]
+    if not left:
         return
-    made = CorrectionLog.of(dataset).add(changes)
-    numbers = [str(correction.id) for correction in made]
-    few = numbers if len(numbers) <= _LISTED else [numbers[0], numbers[1], "…", numbers[-1]]
-    printing.warn(f"fixed   {_in_words(changes)}; the files are as they were, and whatever reads them uses this")
-    printing.warn(f"see     beholder dataset corrections {place}")
-    printing.warn(f"undo    beholder dataset undo {place} {' '.join(few)}")
+    sure = sum(found.change is not None for found in left)
+    count = f"{len(left):,} {'label is' if len(left) == 1 else 'labels are'}"
+    printing.warn(f"labels  {count} left as given; one by one: beholder dataset relabel {place} IMAGE LABEL")
+    if sure:
+        at_once = f"beholder audit {place} --fix --only label_issue"
+        printing.warn(f"        the {sure:,} surest at once, unseen, though many can be wrong: {at_once}")
 
 
 def _again(args: argparse.Namespace) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from beholder.cli import printing
 from beholder.cli.data_options import add_data_options, read_data
-from beholder.cli.parsing import whole
-from beholder.errors import RefusedCorrection
+from beholder.errors import RefusedCorrection, UsageError
 
 if TYPE_CHECKING:
-    from beholder.data import Change, Correction, Dataset
+    from beholder.data import Change, Correction, CorrectionLog, Dataset
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,19 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 def add_undo_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `dataset undo`."""
     add_data_arguments(parser)
-    parser.add_argument("ids", metavar="ID", nargs="+", type=whole(1), help="a number of: beholder dataset corrections")
+    parser.add_argument(
+        "ids", metavar="ID", nargs="*", type=_numbers, help="number of: beholder dataset corrections, or a range: 3-125"
+    )
+    parser.add_argument("--all", action="store_true", help="every correction that holds")
+
+
+def _numbers(text: str) -> range:
+    """Reads a number, or a range of them with both ends: `3-125`."""
+    first, dash, last = text.partition("-")
+    ends = [int(end) for end in (first, last if dash else first) if re.fullmatch(r"[0-9]{1,18}", end)]
+    if len(ends) < 2 or not 1 <= ends[0] <= ends[1]:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, or a range such as 3-125, found {text!r}")
+    return range(ends[0], ends[1] + 1)
 
 
 def read_correctable(args: argparse.Namespace) -> Dataset:
@@ -59,10 +71,14 @@ def run_undo(args: argparse.Namespace) -> int:
     """Undo corrections, the newest first, so that none builds on another that is gone; see the module."""
     from beholder.data import CorrectionLog
 
+    if args.all == bool(args.ids):
+        raise UsageError("undo needs the numbers of corrections, or --all" + (", not both" if args.all else ""))
     log = CorrectionLog.of(read_correctable(args))
     refused: list[RefusedCorrection] = []
-    numbers = sorted(set(args.ids), reverse=True)
-    for number in numbers:
+    numbers = _wanted(log, args)
+    if not numbers:
+        printing.warn("nothing to undo: no such correction holds")
+    for number in sorted(numbers, reverse=True):
         try:
             added = log.undo(number)
         except RefusedCorrection as error:
@@ -73,7 +89,14 @@ def run_undo(args: argparse.Namespace) -> int:
             printing.say(printing.as_json(described(added)))
         else:
             printing.say(f"undone: {number}  (as {added.id}: {shown(added.change)})")
-    return 0 if not refused else 2 if len(refused) == len(numbers) else 1
+    return 2 if len(refused) == len(numbers) else 1 if refused else 0
+
+
+def _wanted(log: CorrectionLog, args: argparse.Namespace) -> set[int]:
+    """The numbers to undo: each that is named, and of a range those that hold; an undoing is only undone by name."""
+    holding = [entry.id for entry in log.read().effective()]
+    named = {one[0] for one in args.ids if len(one) == 1}
+    return named.union(number for number in holding if args.all or any(number in one for one in args.ids))
 
 
 def add_to_log(dataset: Dataset, args: argparse.Namespace, changes: Iterable[Change]) -> int:
@@ -87,12 +110,17 @@ def add_to_log(dataset: Dataset, args: argparse.Namespace, changes: Iterable[Cha
         else:
             printing.say(f"{entry.id:>4}  {shown(entry.change)}")
     if added and not args.json:
-        numbers = " ".join(str(entry.id) for entry in added[:5]) + (" …" if len(added) > 5 else "")
-        printing.warn(f"no file was changed; take it back with: beholder dataset undo {_data(args)} {numbers}")
+        printing.warn(f"no file was changed; take it back with: {undo_command(added, args)}")
     return 0
 
 
-def _data(args: argparse.Namespace) -> str:
+def undo_command(added: Sequence[Correction], args: argparse.Namespace) -> str:
+    """The command that takes back corrections which were added together."""
+    first, last = added[0].id, added[-1].id
+    return f"beholder dataset undo {data_words(args)} {first if first == last else f'{first}-{last}'}"
+
+
+def data_words(args: argparse.Namespace) -> str:
     """DATA with what chooses among its labels, each choice of which has a log of its own."""
     chosen = [("--format", args.format), ("--pattern", args.pattern), ("--label", args.label)]
     return shlex.join([args.data, *(word for name, value in chosen if value is not None for word in (name, value))])

@@ -24,6 +24,9 @@ STEPS: Final = {
     "measuring": "measuring",
 }
 
+_SHOWN_PARTS: Final = 3
+"""So many parts of the images that differ from the whole are listed on a terminal."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `evaluate`."""
@@ -112,9 +115,26 @@ def _tell(found: Evaluation, page: Path | None) -> None:
     width = max((len(title) for title, _ in numbers), default=0)
     for title, measured in numbers:
         printing.say(f"{title:<{width}}  {shown(measured)}")
+    for line in _differing(found):
+        printing.say(line)
     printing.say(measured_on(found))
     if page is not None:
         printing.say(f"report  {page}")
+
+
+def _differing(found: Evaluation) -> list[str]:
+    """A line for each of the parts of the images that differ most from the whole, and how many more do."""
+    overall = found.metrics["micro_f1" if found.multi_label else "top1"].value or 0.0
+    differing = [one for one in found.slices if one.differs is not None]
+    differing.sort(key=lambda one: -abs((one.estimate.value or 0.0) - overall))
+    what = "F1 of the labels" if found.multi_label else "first answer right on"
+    lines = [
+        f"{one.differs} the whole: {one.column} = {'(no value)' if one.value is None else one.value}: {what}"
+        f" {shown(one.estimate).lstrip()}"
+        for one in differing[:_SHOWN_PARTS]
+    ]
+    rest = len(differing) - _SHOWN_PARTS
+    return lines + ([f"and {rest:,} more {'part' if rest == 1 else 'parts'}; see --report"] if rest > 0 else [])
 
 
 def shown(measured: Estimate) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _PICTURES: Final = (".png", ".jpg", ".jpeg")
 _LONGEST_NAME: Final = 80
+_HARDLY: Final = 0.05
+"""Confidence that the marked part must take with it, to carry the answer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,10 +76,16 @@ def _explain_all(args: argparse.Namespace, model: FileModel, pictures: _Pictures
             if args.json:
                 printing.say(printing.as_json({**explanation.to_dict(), "picture": path}))
             else:
-                printing.say(f"{explanation}; {path}")
+                printing.say(f"{explanation}{_verdict(explanation)}; {path}")
     if done == 0 and nothing_there == failed:
         return 2
     return 1 if failed else 0
+
+
+def _verdict(explanation: Explanation) -> str:
+    """What it means where hiding the marked part takes hardly anything."""
+    hardly = explanation.marked.any() and explanation.drop < _HARDLY <= explanation.confidence
+    return ": no single part of the image carries the answer" if hardly else ""
 
 
 def _inputs(sources: list[str]) -> Iterator[Input]:

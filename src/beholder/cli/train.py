@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from beholder.cli import printing
 from beholder.cli.data_options import add_data_options, read_data
+from beholder.cli.evaluate import warn_of_left_out
 from beholder.errors import UsageError
 
 if TYPE_CHECKING:
-    from beholder.evaluation import Estimate
+    from beholder.evaluation import Evaluation
     from beholder.training import Recipe, Run
 
 _STEPS = {
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     material = done.learned.material
     for note in material.dataset.notes[len(dataset.notes) :]:
         printing.warn(note)
+    measured = done.evaluation
+    warn_of_left_out(measured.left_out, [note for note in measured.notes if note not in material.dataset.notes])
     found = in_one_line(quick_findings(done.learned), args.data)
     if found is not None:
         printing.warn(found)
@@ -77,23 +80,24 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
 
 def _tell(done: Run, seconds: float) -> None:
+    from beholder.evaluation.report import headlines
+
     measured = done.evaluation
-    how = (
-        "test images, which it has not seen" if measured.kind == "test" else "images, each left out of training in turn"
-    )
-    if measured.multi_label:
-        printing.say(f"mean average precision {_shown(measured.metrics.get('map'))} on {measured.count:,} {how}")
-    else:
-        printing.say(f"right on {_shown(measured.metrics.get('top1'))} of {measured.count:,} {how}")
+    for headline in headlines(measured):
+        printing.say(str(headline))
+    printing.say(f"on      {_measured_on(measured)}")
     printing.say(f"model   {done.model}")
     printing.say(f"report  {done.report}")
     printing.say(f"use it  beholder predict IMAGES --model {done.model}")
     printing.warn(f"{seconds:.1f} s")
 
 
-def _shown(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.value is None:
-        return "(not measured)"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.1%}"
-    return f"{estimate.value:.1%} (between {estimate.low:.1%} and {estimate.high:.1%})"
+def _measured_on(measured: Evaluation) -> str:
+    """On which images, in a few words; the report has more."""
+    from beholder.evaluation.report import images
+
+    if measured.kind == "cross-validated":
+        tuned = "; its labels' thresholds were chosen on them too" if measured.multi_label else ""
+        return f"{images(measured.count)}, each left out of training in turn{tuned}"
+    seen = "which it has not seen" if measured.copies_apart else "whose files it was not fitted on"
+    return f"{images(measured.count, 'test image')}, {seen}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from beholder.data.contents import ContentCache
-from beholder.data.corrections import Change, Correction, CorrectionLog
+from beholder.data.corrections import AUDIT, Change, Correction, CorrectionLog
 from beholder.data.listing import counted, natural, some
 from beholder.data.sample import Dataset, Sample, Split
 
@@ -58,7 +58,7 @@ def apply(dataset: Dataset, entries: Sequence[Correction], contents: ContentCach
     applied: Counter[str] = Counter()
     misfits: list[str] = []
     for entry in entries:
-        misfit = state.apply(entry.change)
+        misfit = state.apply(entry)
         if misfit is None:
             applied[entry.change.what] += 1
         else:
@@ -67,9 +67,17 @@ def apply(dataset: Dataset, entries: Sequence[Correction], contents: ContentCach
     if applied:
         parts = ", ".join(f"{count:,} {_PAST[what]}" for what, count in applied.items())
         notes.append(f"{counted(sum(applied.values()), 'correction')} applied: {parts}")
+    if state.proposed:
+        notes.append(_of_audit(state.proposed))
     if misfits:
         notes.append(f"{counted(len(misfits), 'correction')} no longer fit and were left out: {some(misfits)}")
     return dataset.regathered(state.remaining(), notes)
+
+
+def _of_audit(count: int) -> str:
+    labels, those = ("1 label is", "it") if count == 1 else (f"{count:,} labels are", "them")
+    said = f"{labels} what an audit proposed, not what a person said"
+    return f"{said}: numbers measured on {those} count {those} as right"
 
 
 class _State:
@@ -78,6 +86,7 @@ class _State:
     def __init__(self, samples: Iterable[Sample], contents: ContentCache) -> None:
         self._samples = {sample.name: sample for sample in samples}
         self._excluded: set[str] = set()
+        self._proposed: set[str] = set()
         self._contents = contents
         self._names_of: dict[str, list[str]] | None = None
 
@@ -85,8 +94,14 @@ class _State:
         """What is left, corrected."""
         return [sample for name, sample in self._samples.items() if name not in self._excluded]
 
-    def apply(self, change: Change) -> str | None:
-        """Make one change; says why where it does not fit."""
+    @property
+    def proposed(self) -> int:
+        """How many of what is left have labels that an audit proposed."""
+        return len(self._proposed - self._excluded)
+
+    def apply(self, entry: Correction) -> str | None:
+        """Make one correction; says why where it does not fit."""
+        change = entry.change
         if change.name is None:
             return self._rename_classes(change)
         found = self._find(change)
@@ -97,16 +112,18 @@ class _State:
         elif change.what == "include":
             self._excluded.discard(found.name)
         elif change.what == "relabel":
-            return self._relabel(found, change)
+            return self._relabel(found, entry)
         else:
             return self._move(found, change)
         return None
 
-    def _relabel(self, sample: Sample, change: Change) -> str | None:
+    def _relabel(self, sample: Sample, entry: Correction) -> str | None:
+        change = entry.change
         if sorted(sample.said) not in (sorted(change.before), sorted(change.after)):
             return f"{sample.name} is labelled {', '.join(sample.said) or 'nothing'} now"
         labels = tuple(sorted(change.after, key=natural))
         self._samples[sample.name] = replace(sample, labels=labels, negative=False)
+        (self._proposed.add if entry.by.startswith(AUDIT) else self._proposed.discard)(sample.name)
         return None
 
     def _move(self, sample: Sample, change: Change) -> str | None:

@@ -35,6 +35,8 @@ _INVERSES: Final[dict[What, What]] = {
 _ASPECTS: Final[dict[What, str]] = {"relabel": "labels", "exclude": "use", "include": "use", "move": "split"}
 """What of an image a change is about; the other changes are about classes."""
 
+AUDIT: Final = "beholder audit"  # begins `by` where an audit said so, and no person
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -284,6 +286,11 @@ def _builds_on(later: Change, earlier: Change) -> bool:
     if later.what in ("exclude", "include", "move"):
         return False
     return bool({*earlier.before, *earlier.after} & {*later.before, *later.after})
+
+
+def by_audit() -> str:
+    """Who made a correction that an audit proposed, and a person let it make."""
+    return f"{AUDIT} ({_user()})"
 
 
 def _user() -> str:

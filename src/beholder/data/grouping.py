@@ -5,11 +5,16 @@ hashes differ in few bits, straight or mirrored, and, where embeddings are given
 misses crops. Joining goes from the nearest pair to the farthest, and two groups are joined only if every image of one
 is still near to every image of the other (complete linkage, at twice the distance): a chain of small steps would
 otherwise put half of a uniform dataset in one group.
+
+Where thousands of images are near to each other, as the frames of a film are, this is approximate, so that time grows
+with the square of their number at most and memory with their number: each image is paired with its 10 nearest ones
+only, and of a group of more than 8 images 8 evenly spread ones stand for it. What is joined from such pairs is paired
+again, group with group. Where no image has more than 10 near ones and no group more than 8 images, it is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +35,15 @@ photographs that were cropped to 80% of their area are above it, and 6 of 2.5 mi
 
 _REACH: Final = 2
 """How many times farther two images of a group may be from each other than two that are joined."""
+
+_NEAREST: Final = 10
+"""With how many of its nearest ones an image is paired, by each kind of nearness."""
+
+_SHOWN: Final = 8
+"""How many images stand for a group."""
+
+_ROUNDS: Final = 4
+"""How often at most groups are paired again whose images have more near ones than they were paired with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +95,75 @@ def group(
 
 
 def _joined(nearness: _Nearness, count: int) -> list[int]:
-    """Join groups from the nearest pair to the farthest; groups that were once kept apart stay so as they grow."""
-    group_of = list(range(count))
-    members = {number: [number] for number in range(count)}
-    apart: dict[int, set[int]] = {number: set() for number in range(count)}
-    for first, second in nearness.pairs():
-        left, right = group_of[first], group_of[second]
-        if left == right or right in apart[left]:
-            continue
-        if not nearness.all_near(members[left], members[right]):
-            apart[left].add(right)
-            apart[right].add(left)
-            continue
-        for number in members[right]:
-            group_of[number] = left
-        members[left] += members.pop(right)
-        for other in apart.pop(right):
-            apart[other].discard(right)
-            apart[other].add(left)
-            apart[left].add(other)
-    return group_of
+    """Join all that are near, and then, where images have more near ones than were looked at, the groups of those."""
+    import numpy as np
+
+    joining = _Joining(nearness, count)
+    met = np.zeros(count, np.intp)
+    joining.join(nearness.pairs(np.arange(count), _NEAREST, met))
+    crowded = np.flatnonzero(met >= _NEAREST)
+    for _ in range(_ROUNDS):
+        shown = joining.shown(crowded.tolist())
+        # Those of an image's own group are among its nearest, and are of no use here.
+        if not shown or not joining.join(nearness.pairs(np.array(shown), _NEAREST + _SHOWN)):
+            break
+    return joining.group_of
+
+
+def _spread(members: list[int]) -> list[int]:
+    """A few of many, evenly spread."""
+    if len(members) <= _SHOWN:
+        return members
+    return [members[number * (len(members) - 1) // (_SHOWN - 1)] for number in range(_SHOWN)]
+
+
+class _Joining:
+    """Groups that are joined as pairs come; two that were once kept apart stay so as they grow.
+
+    Attributes:
+        group_of: the number of each image's group.
+    """
+
+    def __init__(self, nearness: _Nearness, count: int) -> None:
+        self.group_of = list(range(count))
+        self._nearness = nearness
+        self._members = {number: [number] for number in range(count)}
+        self._apart: dict[int, set[int]] = {number: set() for number in range(count)}
+
+    def join(self, pairs: Iterator[tuple[int, int]]) -> bool:
+        """Join the groups of pairs, which come nearest first; whether any was joined."""
+        joined = False
+        for first, second in pairs:
+            left, right = self.group_of[first], self.group_of[second]
+            if left == right or right in self._apart[left]:
+                continue
+            if self._nearness.all_near(_spread(self._members[left]), _spread(self._members[right])):
+                self._unite(left, right)
+                joined = True
+            else:
+                self._apart[left].add(right)
+                self._apart[right].add(left)
+        return joined
+
+    def _unite(self, left: int, right: int) -> None:
+        if len(self._members[left]) < len(self._members[right]):
+            left, right = right, left
+        for number in self._members[right]:
+            self.group_of[number] = left
+        self._members[left] += self._members.pop(right)
+        for other in self._apart.pop(right):
+            self._apart[other].discard(right)
+            self._apart[other].add(left)
+            self._apart[left].add(other)
+
+    def shown(self, numbers: list[int]) -> list[int]:
+        """A few of these images for each group in which they are; none where they are in one."""
+        parts: dict[int, list[int]] = {}
+        for number in numbers:
+            parts.setdefault(self.group_of[number], []).append(number)
+        if len(parts) < 2:
+            return []
+        return sorted(number for part in parts.values() for number in _spread(part))
 
 
 def _numbered(groups: Sequence[int]) -> NDArray[np.intp]:
@@ -123,28 +186,49 @@ class _Nearness:
         self._hashed = np.array([value is not None for value in hashes], bool)
         self._hashes = hash_bits([value or "0" for value in hashes])
         self._mirrored = hash_bits([value or "0" for value in mirrored])
-        self._vectors = fingerprints.vectors[distinct] if fingerprints.vectors is not None else None
+        vectors = fingerprints.vectors
+        self._vectors = vectors if vectors is None or len(distinct) == len(vectors) else vectors[distinct]
         self._hash_distance = hash_distance
         self._cosine = cosine
 
-    def pairs(self) -> list[tuple[int, int]]:
-        """Pairs that may be joined, nearest first."""
+    def pairs(
+        self, among: NDArray[np.intp], nearest: int, met: NDArray[np.intp] | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Pairs that may be joined, nearest first.
+
+        Args:
+            among: numbers of images, in order; only these are paired.
+            nearest: with how many of its nearest ones an image is paired, by each kind of nearness.
+            met: given for each image in how many pairs it is, by the kind by which it is in most.
+        """
         import numpy as np
 
-        numbers = np.flatnonzero(self._hashed)
+        found = self._by_hash(among[self._hashed[among]], nearest)
+        if self._vectors is not None:
+            vectors = self._vectors if len(among) == len(self._vectors) else self._vectors[among]
+            first, second, cosines = near_vectors(vectors, similarity=self._cosine, nearest=nearest)
+            found.append((among[first], among[second], (1 - cosines) / max(1 - self._cosine, 1e-6)))
+        if met is not None:
+            for firsts, seconds, _ in found:
+                np.maximum(met, np.bincount(np.concatenate([firsts, seconds]), minlength=len(met)), out=met)
+        firsts, seconds, distances = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.lexsort((seconds, firsts, distances))
+        return zip(firsts[order].tolist(), seconds[order].tolist(), strict=True)
+
+    def _by_hash(self, numbers: NDArray[np.intp], nearest: int) -> list[tuple[Any, Any, Any]]:
+        """Pairs by straight and by mirrored hashes, with their distances."""
+        import numpy as np
+
         straight, mirrored = self._hashes[numbers], self._mirrored[numbers]
         found: list[tuple[Any, Any, Any]] = []
         for others in (None, mirrored):
-            first, second, bits = near_hashes(straight, others, distance=self._hash_distance)
-            two = first != second  # an image is often near to its own mirror image
+            # One more of those: an image is often near to its own mirror image.
+            most = nearest if others is None else nearest + 1
+            first, second, bits = near_hashes(straight, others, distance=self._hash_distance, nearest=most)
+            two = first != second
             low, high = np.minimum(first, second)[two], np.maximum(first, second)[two]
             found.append((numbers[low], numbers[high], bits[two] / max(self._hash_distance, 1)))
-        if self._vectors is not None:
-            first, second, cosines = near_vectors(self._vectors, similarity=self._cosine)
-            found.append((first, second, (1 - cosines) / max(1 - self._cosine, 1e-6)))
-        firsts, seconds, distances = (np.concatenate(part) for part in zip(*found, strict=True))
-        order = np.lexsort((seconds, firsts, distances))
-        return list(zip(firsts[order].tolist(), seconds[order].tolist(), strict=True))
+        return found
 
     def all_near(self, left: list[int], right: list[int]) -> bool:
         """Whether every image of one group is within reach of every image of the other."""

@@ -124,7 +124,8 @@ def with_digests(dataset: Dataset, contents: ContentCache, progress: Progress | 
     digests = contents.digests([sample.path for sample in samples], progress)
     known = {sample.name: found for sample, found in zip(samples, digests, strict=True) if found}
     unread = [sample.name for sample in samples if sample.name not in known]
-    notes = [f"{counted(len(unread), 'file')} cannot be read and left out: {some(unread)}"] if unread else []
+    verb = "is" if len(unread) == 1 else "are"
+    notes = [f"{counted(len(unread), 'file')} cannot be read and {verb} left out: {some(unread)}"] if unread else []
     return replace(
         dataset.with_notes(*notes),
         samples=tuple(replace(found, digest=known[found.name]) for found in dataset.samples if found.name in known),

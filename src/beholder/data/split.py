@@ -35,7 +35,8 @@ def take_test(
         groups: the number of each image's group, `(n,)`; no group is parted.
         share: of the images to choose, 0 to 1.
         seed: of the luck.
-        minimum_per_class: images that each class must have on either side of the split.
+        minimum_per_class: groups that each class must have on either side of the split: many images of one thing
+            measure a class no better than one of them.
 
     Returns:
         The numbers of the chosen images in order, or None where a class would keep too few: then estimate by folds.
@@ -49,10 +50,11 @@ def take_test(
         raise UsageError(f"share: must be between 0 and 1, found {share}")
     _check(labels, groups)
     counts = _counts(labels, groups)
+    shown = counts.by_class > 0
     for attempt in range(_ATTEMPTS):
         part_of = _deal(counts, np.array([share, 1 - share]), np.random.default_rng([seed, attempt]))
-        chosen = counts.by_class[part_of == 0].sum(axis=0)
-        kept = counts.by_class.sum(axis=0) - chosen
+        chosen = shown[part_of == 0].sum(axis=0)
+        kept = shown.sum(axis=0) - chosen
         if chosen.size and min(chosen.min(), kept.min()) >= minimum_per_class:
             return np.flatnonzero(part_of[counts.places] == 0)
     return None

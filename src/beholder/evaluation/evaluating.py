@@ -30,6 +30,8 @@ def evaluate_predictions(
     dataset: str,
     kind: EvaluationKind = "test",
     fitted_known: bool = True,
+    copies_apart: bool = False,
+    unknown_budget: float | None = None,
     left_out: Sequence[LeftOut] = (),
     notes: Sequence[str] = (),
     seed: int = 0,
@@ -43,6 +45,8 @@ def evaluate_predictions(
         kind: `test` where the images were set apart from training; `cross-validated` where each was answered by a model
             fitted without it.
         fitted_known: whether it is known which images the model was fitted on, so that none of these is among them.
+        copies_apart: whether nothing that was measured shows the same as an image that the model was fitted on.
+        unknown_budget: the share of known images that the model's rule for *unknown* may leave unanswered.
         left_out: images that were not measured, and why.
         notes: what else a reader should know.
         seed: of resamples and simulations; the same seed gives the same evaluation.
@@ -61,6 +65,8 @@ def evaluate_predictions(
         dataset=dataset,
         kind=kind,
         fitted_known=fitted_known,
+        copies_apart=copies_apart,
+        unknown_budget=unknown_budget,
         multi_label=said.multi_label,
         classes=said.classes,
         count=said.count,

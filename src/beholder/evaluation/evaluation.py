@@ -1,4 +1,4 @@
-"""An evaluation: what was measured of a model on images that it has not seen, as one frozen record.
+"""An evaluation: what was measured of a model on images that it was not fitted on, as one frozen record.
 
 Its JSON is what `evaluate --json` prints and what stands beside a report. A number that was not measured is `null`.
 """
@@ -47,6 +47,10 @@ class Evaluation:
         kind: `test`: images set apart; `cross-validated`: each image answered by a model fitted without it.
         fitted_known: whether it is known which images the model was fitted on; where it is not, some of those measured
             may be among them.
+        copies_apart: whether it was made sure that none of the images shows the same as one that the model was fitted
+            on, such as the same picture saved anew; where it is false, only the same files are known to be kept out.
+        unknown_budget: the share of known images that the model's rule for *unknown* may leave unanswered; `None` where
+            it has no such rule.
         task: `classify`.
         multi_label: whether an image may have several labels.
         classes: names, in the order of the model.
@@ -73,6 +77,8 @@ class Evaluation:
     dataset: str
     kind: EvaluationKind
     fitted_known: bool = True
+    copies_apart: bool = False
+    unknown_budget: float | None = None
     task: Literal["classify"] = "classify"
     multi_label: bool = False
     classes: tuple[str, ...]

@@ -86,13 +86,19 @@ def measure_risk(said: Predictions, *, seed: int) -> tuple[Estimate, tuple[RiskP
 
 
 def measure_answers(said: Predictions) -> dict[str, Estimate]:
-    """How many known images go unanswered, and how right the answers to the others are."""
+    """How many known images go unanswered, how right the answers to the others are, and how many both leaves."""
     flags = said.unanswered
     share = NOT_MEASURED if flags is None else proportion(int(flags.sum()), said.count)
     if said.multi_label:
         return {"unanswered_share": share}
-    right = NOT_MEASURED if flags is None else proportion(int((said.right & ~flags).sum()), int((~flags).sum()))
-    return {"unanswered_share": share, "answered_top1": right}
+    if flags is None:
+        return {"unanswered_share": share, "answered_top1": NOT_MEASURED, "right_share": NOT_MEASURED}
+    right, answered = int((said.right & ~flags).sum()), int((~flags).sum())
+    return {
+        "unanswered_share": share,
+        "answered_top1": proportion(right, answered),
+        "right_share": proportion(right, said.count),
+    }
 
 
 def measure_sets(said: Predictions, *, seed: int) -> tuple[dict[str, Estimate], tuple[SetSizes, ...]]:

@@ -72,6 +72,7 @@ def evaluate(
         model=running.card.name,
         dataset=material.version,
         fitted_known=not known.unmarked,
+        unknown_budget=None if running.card.unknown is None else running.card.unknown.budget,
         left_out=(*chosen.left_out, *unread),
         notes=(*material.dataset.notes, *chosen.notes, *_strange_notes(chosen), *unread_notes),
         seed=seed,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from beholder.data import (
     require_trainable,
     take_test,
 )
+from beholder.data.listing import some
 from beholder.data.writing import Progress
 from beholder.errors import ImageError, ImpossibleSplit, InvalidClasses
 from beholder.training.features import Backbone, Vector
@@ -27,7 +29,13 @@ from beholder.training.layers import LAST
 from beholder.training.recipe import Recipe
 
 TEST_MINIMUM = 20
-"""Images that each class must keep in the test part for there to be one."""
+"""Different things of which each class must keep images in the test part for there to be one."""
+
+_ALIKE = {
+    "looks": "only near copies are kept together",
+    "files": "only equal files are kept together",
+}
+"""What is kept together of a class all of whose images show the same, from coarse to fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,8 @@ class Material:
     """What a head is fitted on.
 
     Attributes:
-        dataset: labelled, readable samples with digests; strangers apart.
+        dataset: labelled, readable samples with digests; strangers apart. Its notes say which classes were dealt out
+            to folds by finer groups than these.
         layers: for each layer, float32 `(n, d)`, in the order of the samples.
         targets: bool `(n, k)`, which class applies to which image.
         groups: `(n,)`, equal for images that show the same.
@@ -62,6 +71,22 @@ class Material:
     def fitted(self) -> NDArray[np.bool_]:
         """Bool `(n,)`: what the head is fitted on, all but the test part."""
         return ~self.tested
+
+    @property
+    def never_left_out(self) -> NDArray[np.bool_]:
+        """Bool `(n,)`: what is fitted on and in no fold, so that no cross-validated number speaks of it."""
+        return self.fitted & (self.folds < 0)
+
+    def distinct(self, rows: NDArray[Any]) -> int:
+        """How many of some images are neither copies of others nor, by their hash, nearly so.
+
+        Groups are too coarse to count by: of a set in which all look alike they join what is different.
+
+        Args:
+            rows: numbers of the images, or bool `(n,)`.
+        """
+        digests = [self.dataset.samples[row].digest or "" for row in np.arange(len(self.groups))[rows]]
+        return len({self.facts[digest].hash or digest for digest in digests})
 
     @property
     def embeddings(self) -> Vector:
@@ -99,13 +124,14 @@ def gather(
     layers = backbone.split(_stack(samples, seen.vectors, backbone))
     groups = groups_of(samples, seen.facts, layers[LAST])
     tested, given = _tested(samples, groups, recipe)
+    parted, notes = _parted(samples, groups, ~tested, seen.facts)
     return Material(
-        dataset=readable,
+        dataset=readable.with_notes(*notes),
         layers=layers,
         targets=targets,
         groups=groups,
         tested=tested,
-        folds=_folds(samples, groups, tested, recipe),
+        folds=_folds(samples, parted, tested, recipe),
         strangers=backbone.split(_stack(readable.strangers, seen.vectors, backbone)),
         facts=seen.facts,
         failures=failures,
@@ -149,16 +175,14 @@ def groups_of(samples: Sequence[Sample], facts: Mapping[str, Facts], embeddings:
     Returns:
         The number of each image's group, `(n,)`.
     """
-    known = [facts[sample.digest or ""] for sample in samples]
     units = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-    return group(
-        Fingerprints(
-            [sample.digest or "" for sample in samples],
-            [fact.hash for fact in known],
-            [fact.hash_mirrored for fact in known],
-            units,
-        )
-    )
+    return group(_fingerprints(samples, facts, units))
+
+
+def _fingerprints(samples: Sequence[Sample], facts: Mapping[str, Facts], units: Vector | None = None) -> Fingerprints:
+    known = [facts[sample.digest or ""] for sample in samples]
+    digests = [sample.digest or "" for sample in samples]
+    return Fingerprints(digests, [fact.hash for fact in known], [fact.hash_mirrored for fact in known], units)
 
 
 def _tested(samples: Sequence[Sample], groups: NDArray[np.intp], recipe: Recipe) -> tuple[NDArray[np.bool_], bool]:
@@ -175,6 +199,62 @@ def _tested(samples: Sequence[Sample], groups: NDArray[np.intp], recipe: Recipe)
     return tested, False
 
 
+def _parted(
+    samples: Sequence[Sample], groups: NDArray[np.intp], fitted: NDArray[np.bool_], facts: Mapping[str, Facts]
+) -> tuple[NDArray[np.intp], list[str]]:
+    """Groups to deal out to folds: finer ones of a class that one group holds alone, which else were never left out.
+
+    First the images of such a class are told apart by their hashes only, and then as files. Images of other classes
+    keep their groups, but for equal files of those that move.
+
+    Returns:
+        The number of each image's group, `(n,)`, and lines that say what was done to which classes.
+    """
+    parted, notes = groups.copy(), []
+    digests = _numbers([sample.digest or "" for sample in samples])
+    alike = _alike(samples, parted, digests, fitted)
+    for kind, kept in _ALIKE.items():
+        if not alike:
+            break
+        moved = np.array([any(name in alike for name in sample.labels) for sample in samples], bool)
+        rows = np.flatnonzero(np.isin(digests, digests[moved]))
+        finer = digests[rows]
+        if kind == "looks":
+            finer = group(_fingerprints([samples[int(row)] for row in rows], facts))
+        # Within the groups there were: what is told apart by more is not joined again by less.
+        parted[rows] = parted.max() + 1 + _numbers(list(zip(parted[rows].tolist(), finer.tolist(), strict=True)))
+        left = _alike(samples, parted, digests, fitted)
+        if helped := [name for name in alike if name not in left]:
+            notes.append(_note(helped, kept))
+        alike = left
+    return parted, notes
+
+
+def _numbers(keys: Sequence[Hashable]) -> NDArray[np.intp]:
+    """A number for each key, equal for equal ones."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
+
+
+def _alike(
+    samples: Sequence[Sample], groups: NDArray[np.intp], digests: NDArray[np.intp], fitted: NDArray[np.bool_]
+) -> list[str]:
+    """Classes of which several different files are fitted on, all of them in one group."""
+    rows = np.flatnonzero(fitted)
+    if not len(rows):
+        return []
+    labels = [samples[int(row)].labels for row in rows]
+    files = groups_per_class(labels, digests[rows])
+    return [name for name, count in groups_per_class(labels, groups[rows]).items() if count == 1 and files[name] > 1]
+
+
+def _note(names: Sequence[str], kept: str) -> str:
+    shown = some([repr(name) for name in names], 8)
+    if len(names) == 1:
+        return f"class {shown}: all its images look alike, so that {kept}; its numbers may flatter"
+    return f"classes {shown}: all images of each look alike, so that {kept}; their numbers may flatter"
+
+
 def _folds(
     samples: Sequence[Sample], groups: NDArray[np.intp], tested: NDArray[np.bool_], recipe: Recipe
 ) -> NDArray[np.int64]:
@@ -182,11 +262,13 @@ def _folds(
     part_of = np.full(len(samples), -1, np.int64)
     rows = np.flatnonzero(~tested)
     labels = [samples[int(row)].labels for row in rows]
-    counts = groups_per_class(labels, groups[rows])
-    usable = [index for index, names in enumerate(labels) if all(counts[name] >= 2 for name in names)]
-    if not usable:
-        return part_of
-    rows, labels = rows[usable], [labels[index] for index in usable]
+    while len(rows):
+        counts = groups_per_class(labels, groups[rows])
+        usable = [index for index, names in enumerate(labels) if all(counts[name] >= 2 for name in names)]
+        if len(usable) == len(rows):
+            break
+        # An image that is put aside for one of its labels may leave another label in one group.
+        rows, labels = rows[usable], [labels[index] for index in usable]
     for count in range(min(recipe.folds, len(np.unique(groups[rows]))), 1, -1):
         try:
             part_of[rows] = folds(labels, groups[rows], count, seed=recipe.seed)

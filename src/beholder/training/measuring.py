@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ from beholder.model import Measure, ModelCard
 from beholder.training.exporting import ExportedHead
 from beholder.training.learning import Learned
 from beholder.training.material import Material
+
+NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a class of theirs"
+"""Why an image is not in cross-validated numbers."""
+
+_MOSTLY_DIFFERENT: Final = 0.9
 
 
 def measure(learned: Learned, card: ModelCard, exported: ExportedHead, seed: int) -> Evaluation:
@@ -46,16 +51,38 @@ def measure(learned: Learned, card: ModelCard, exported: ExportedHead, seed: int
         answers["familiarity"] = learned.left_out_familiarity[inside]
     samples = [material.dataset.samples[row] for row in rows]
     said = predictions_of(card, samples, answers, material.targets[rows], _strangers(material, card, exported, answers))
-    left_out = [LeftOut(UNREADABLE, len(material.failures))] if material.failures else []
     return evaluate_predictions(
         said,
         model=card.name,
         dataset=learned.version,
         kind="test" if tested else "cross-validated",
-        left_out=left_out,
-        notes=material.dataset.notes,
+        copies_apart=_copies_apart(material),
+        unknown_budget=None if card.unknown is None else card.unknown.budget,
+        left_out=_left_out(material, tested),
+        notes=(*material.dataset.notes, *_alike_notes(material, rows)),
         seed=seed,
     )
+
+
+def _copies_apart(material: Material) -> bool:
+    """Whether nothing that is tested shows the same as an image that is fitted on; an owner's split may mix them."""
+    return not np.isin(material.groups[material.tested], material.groups[material.fitted]).any()
+
+
+def _left_out(material: Material, tested: bool) -> list[LeftOut]:
+    """Images that are not in the numbers, and why."""
+    never = 0 if tested else int(material.never_left_out.sum())
+    counts = {UNREADABLE: len(material.failures), NEVER_LEFT_OUT: never}
+    return [LeftOut(reason, count) for reason, count in counts.items() if count]
+
+
+def _alike_notes(material: Material, rows: NDArray[np.intp]) -> list[str]:
+    """That many of the measured images show the same thing: then they tell less than so many independent ones."""
+    different = material.distinct(rows)
+    if not len(rows) or different >= _MOSTLY_DIFFERENT * len(rows):
+        return []
+    things = "1 different thing" if different == 1 else f"{different:,} different things"
+    return [f"The {len(rows):,} images measured show {things}: the intervals are narrower than they should be."]
 
 
 def _strangers(

@@ -12,10 +12,11 @@ from beholder.auditing.detecting.copies import label_of
 from beholder.auditing.detecting.pictures import FLAT
 from beholder.auditing.evidence import Evidence
 from beholder.auditing.finding import Finding
-from beholder.data import corrections
+from beholder.data import Change, corrections
 from beholder.data.listing import counted
 from beholder.errors import RefusedCorrection
 from beholder.evaluation.intervals import mean_interval, wilson
+from beholder.training import Suspect
 
 FEW: Final = 10
 """Images below which a class cannot be learned and measured."""
@@ -27,16 +28,14 @@ ALIKE: Final = 0.65
 """Two classes are alike where images are told apart at most so often, whatever luck there was; 0.5 is guessing."""
 
 ENOUGH_OF_EACH: Final = 8
-DOUBTFUL: Final = 0.1
-"""Below this probability a label is taken for wrong, and not only for doubtful."""
-
 MOST_CLASSES: Final = 300
 
 
 def label_issues(evidence: Evidence) -> Iterator[Finding]:
     """Labels that a head contradicts which was fitted without the image.
 
-    A label that it still holds possible is worth a notice only; of an image with nothing on it, it knows nothing.
+    Another label is proposed where that is sure, and never for an image that models are measured on: they would be
+    measured by what a head says. The others are worth a look; of an image with nothing on it, a head knows nothing.
     """
     flat = {
         sample.digest for sample, fact in zip(evidence.samples, evidence.facts, strict=True) if fact.contrast < FLAT
@@ -44,22 +43,36 @@ def label_issues(evidence: Evidence) -> Iterator[Finding]:
     for suspect in evidence.judgement.suspects:
         if suspect.sample.digest in flat:
             continue
-        sample, wanted = suspect.sample, ", ".join(suspect.labels) or "none"
-        try:
-            change = corrections.relabel(sample, *(suspect.labels or ("_none",)))
-        except RefusedCorrection:
-            change = None
+        sample, change = suspect.sample, _relabeled(suspect)
         yield Finding(
             "label_issue",
-            "warning" if suspect.probability < DOUBTFUL else "notice",
+            "warning" if change else "notice",
             sample.name,
             label_of(sample),
             f"Labeled {label_of(sample)}, but {suspect.issue.reason}.",
-            f"Look at it, and relabel it as {wanted}.",
+            _advice(suspect),
             change,
             (),
             1 - suspect.probability,
         )
+
+
+def _relabeled(suspect: Suspect) -> Change | None:
+    """The labels that it looks like; None where a person has to decide."""
+    if suspect.tested or not suspect.sure:
+        return None
+    try:
+        return corrections.relabel(suspect.sample, *(suspect.labels or ("_none",)))
+    except RefusedCorrection:
+        return None
+
+
+def _advice(suspect: Suspect) -> str:
+    if suspect.tested:
+        return "Look at it; an image that models are measured on is only relabeled by a person."
+    if suspect.sure:
+        return f"Look at it, and relabel it as {', '.join(suspect.labels) or 'none'} if it is."
+    return "Look at it; it may only be hard to tell."
 
 
 def small_classes(evidence: Evidence) -> Iterator[Finding]:

@@ -19,11 +19,13 @@ def unreadable(evidence: Evidence) -> Iterator[Finding]:
     for sample, reason in evidence.failures:
         change = corrections.exclude(sample) if sample.digest else None
         proposal = "Leave it out, or put a good copy in its place." if change else "Put a good copy in its place."
-        yield Finding(
-            "unreadable", "error", sample.name, label_of(sample), f"Cannot be used: {reason}.", proposal, change
-        )
-    for name, reason in evidence.unopened:
-        yield Finding("unreadable", "error", name, None, f"Cannot be used: {reason}.", "Put the file in its place.")
+        yield Finding("unreadable", "error", sample.name, label_of(sample), _unusable(reason), proposal, change)
+    for name, reason, proposal in evidence.unopened:
+        yield Finding("unreadable", "error", name, None, _unusable(reason), proposal)
+
+
+def _unusable(reason: str) -> str:
+    return f"Cannot be used: {reason}{'' if reason.endswith(('.', '?', '!')) else '.'}"
 
 
 def across_splits(evidence: Evidence) -> Iterator[Finding]:
@@ -48,8 +50,8 @@ def across_splits(evidence: Evidence) -> Iterator[Finding]:
             "error",
             sample.name,
             label_of(sample),
-            f"It is in {sample.split}, and {evidence.samples[other].name} in {split} is {_how(copy)}: what is measured "
-            "there was seen before.",
+            f"It is in {sample.split}, and {evidence.samples[other].name} in {split} {_how(copy)}: what is measured "
+            f"there {'was' if copy is None else 'may have been'} seen before.",
             f"Leave out this one of the two, so that {split} stays as it is.",
             corrections.exclude(sample),
             _names(evidence, same),
@@ -60,9 +62,10 @@ def across_splits(evidence: Evidence) -> Iterator[Finding]:
 def across_classes(evidence: Evidence) -> Iterator[Finding]:
     """The same picture under different labels: one of them is wrong, or both apply.
 
-    Where a head that was fitted without both agrees with one of the labels, the other image goes.
+    Where a head that was fitted without both agrees with one of the labels, the other image goes, unless models are
+    measured on it.
     """
-    wrong = {suspect.sample.name: set(suspect.labels) for suspect in evidence.judgement.suspects}
+    wrong = {one.sample.name: set(one.labels) for one in evidence.judgement.suspects if not one.tested}
     for number, sample in enumerate(evidence.samples):
         same = [(other, copy) for other, copy in evidence.same(number) if _disagree(sample, evidence.samples[other])]
         right = [found for found in same if wrong.get(sample.name) == set(evidence.samples[found[0]].said)]
@@ -82,7 +85,7 @@ def across_classes(evidence: Evidence) -> Iterator[Finding]:
             "error",
             sample.name,
             label_of(sample),
-            f"It is labeled {label_of(sample)}, and {kept.name}, labeled {label_of(kept)}, is {_how(copy)}.",
+            f"It is labeled {label_of(sample)}, and {kept.name}, labeled {label_of(kept)}, {_how(copy)}.",
             proposal,
             corrections.exclude(sample) if right else None,
             _names(evidence, same),
@@ -127,12 +130,13 @@ def near(evidence: Evidence) -> Iterator[Finding]:
             kept.add(number)
             continue
         sample, (other, copy) = evidence.samples[number], max(near, key=lambda found: _likeness(found[1]))
+        name = evidence.samples[other].name
         yield Finding(
             "near_duplicate",
             "notice",
             sample.name,
             label_of(sample),
-            f"With {evidence.samples[other].name} it is {_how(copy)} ({_likeness(copy):.0%} alike), and counts twice.",
+            f"Beside {name} it {_how(copy)} ({_likeness(copy):.0%} alike), and would count twice.",
             "Keep one of the two; this one is not the larger.",
             corrections.exclude(sample),
             _names(evidence, near),
@@ -165,7 +169,7 @@ def _held_out(evidence: Evidence, number: int) -> int:
 
 
 def _how(copy: Copy | None) -> str:
-    return "the same file" if copy is None else copy.how
+    return "is the same file" if copy is None else f"looks like {copy.how}"
 
 
 def _likeness(copy: Copy | None) -> float:

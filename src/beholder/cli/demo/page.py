@@ -111,12 +111,14 @@ def _fault(fault: Fault, training: Path) -> str:
     said = '<p class="missed">missed</p>'
     if fault.finding is not None:
         verdict = '<p class="found">found</p>' if fault.is_right else '<p class="missed">found, but not why</p>'
-        said = f"{verdict}<p>{_said(fault.finding)}</p>"
+        said = f"{verdict}<p>{_said(fault.finding, fault.source)}</p>"
     return f"<li>{image}<div><h3>{text(fault.what)}</h3><p>{text(fault.source)}</p>{said}</div></li>"
 
 
-def _said(finding: Finding) -> str:
-    return " ".join(text(part) for part in (finding.reason, finding.proposal) if part)
+def _said(finding: Finding, source: str) -> str:
+    """What was found, beside the image of a name: another that it is about is named."""
+    about = "" if finding.source == source else f"{text(finding.source)}: "
+    return about + " ".join(text(part) for part in (finding.reason, finding.proposal) if part)
 
 
 def _fixed(story: Story) -> str:
@@ -131,7 +133,8 @@ def _fixed(story: Story) -> str:
     )
     lead = (
         "Right first answers before and after, “unknown” or not. The first line counts a wrong label as a mistake of "
-        "the model: that is how it was found. A range holds the true share 19 times of 20."
+        "the model, which is how it was found, and the corrected one as right. A range holds the true share 19 times "
+        "of 20."
     )
     return section(
         "fixed", "Fixed, and trained again", lead, table(("measured on", "with the faults", "corrected"), rows)
@@ -188,7 +191,7 @@ def _care() -> str:
 def _yours(story: Story, folder: Path) -> str:
     commands = (
         ("beholder train FOLDER", "a folder of images for each class; about 100 of each is plenty"),
-        ("beholder audit FOLDER", "what is wrong with your images and labels; --fix corrects it"),
+        ("beholder audit FOLDER", "what is wrong with images and labels; --fix leaves out what is broken or twice"),
         ("beholder predict NEW --model FOLDER.onnx", "what is in new images"),
         ("beholder evaluate FOLDER.onnx OTHER", "how good it is on images from elsewhere"),
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from beholder.result import Classification
 
 FIXED_KINDS: Final = ("unreadable", "exact_duplicate", "label_issue")
-"""What the demo lets itself fix without asking anybody."""
+"""What the demo lets itself fix without asking anybody: it planted the wrong labels itself, and shows each."""
 
 Tell = Callable[[str, int, int], None]
 
@@ -122,6 +122,7 @@ def tell_story(folder: Path, seed: int, tell: Tell) -> Story:
     """
     from beholder.auditing import audit
     from beholder.data import CorrectionLog, read
+    from beholder.data.corrections import by_audit
     from beholder.evaluation import evaluate
     from beholder.training import Recipe, run_training
     from beholder.zoo import load
@@ -130,11 +131,13 @@ def tell_story(folder: Path, seed: int, tell: Tell) -> Story:
     planted = cut_and_plant(folder, seed)
     recipe = Recipe(seed=seed)
     log = CorrectionLog.of(read(planted.training, corrections=False))
-    log.path.unlink(missing_ok=True)  # of an earlier demo, whose images are gone
+    for entry in reversed(log.read().effective()):  # of an earlier demo, whose images are gone
+        log.undo(entry.id)
     dataset = read(planted.training)
     first = run_training(dataset, folder / "before.onnx", recipe=recipe, report=tell)
     findings = audit(dataset, recipe=recipe, report=tell).findings
-    log.add(one.change for one in findings if one.change is not None and one.kind in FIXED_KINDS)
+    fixes = (one.change for one in findings if one.change is not None and one.kind in FIXED_KINDS)
+    log.add(fixes, by=by_audit())
     second = run_training(read(planted.training), folder / "textures.onnx", recipe=recipe, report=tell)
     before, after = evaluate(first.model, planted.held_out), evaluate(second.model, planted.held_out)
     model = load(second.model)

@@ -45,8 +45,12 @@ def per_class(evaluation: Evaluation) -> str:
     more = folded(f"{len(rest)} more classes", _class_table(rest, overall, evaluation.multi_label)) if rest else ""
     lead = (
         "The hardest first. The dot is the share of its images that is recognized, the bar what the share may be on "
-        "new images, the thin line the share over all classes."
+        "new images, the thin line the share over all classes. F1 is the two shares in one number, low where either is."
     )
+    if evaluation.multi_label:
+        lead += " AP, average precision, says whether images of the class get more confidence in it than others do."
+    elif evaluation.unanswered:
+        lead += " First answers are counted, those withheld as “unknown” too."
     return section("classes", "Class by class", lead, shown, more, _empty_classes(empty))
 
 
@@ -89,8 +93,11 @@ def confusions(evaluation: Evaluation) -> str:
     if not evaluation.count:
         return section("confusions", "What it confuses", "", f"<p>{NOT_MEASURED}</p>")
     if not wrong:
-        return section("confusions", "What it confuses", "Nothing: every image was answered rightly.")
-    lead = f"{images(sum(pair.count for pair in wrong))} of {evaluation.count:,} were taken for another class."
+        return section("confusions", "What it confuses", "Nothing: every first answer is right.")
+    withheld = ", answers withheld as “unknown” counted too" if evaluation.unanswered else ""
+    lead = (
+        f"{images(sum(pair.count for pair in wrong))} of {evaluation.count:,} were taken for another class{withheld}."
+    )
     matrix = _matrix(evaluation, counts) if len(evaluation.classes) <= _MATRIX_CLASSES else ""
     return section("confusions", "What it confuses", lead, f'<div class="two">{_pairs(wrong, counts)}{matrix}</div>')
 
@@ -164,7 +171,11 @@ def _advice(one: CollectNext) -> str:
         wanted = round(CLASS_HALF_WIDTH * 100)
         shown = exact(one.more_images, about(one.more_images))
         parts.append(f"Cannot tell yet: {shown} more test images would make it ±{wanted} points.")
-    return " ".join(parts) or "More images like those it gets wrong."
+    if parts:
+        return " ".join(parts)
+    if one.recall.value == 1.0:
+        return "Nothing was wrong so far; more test images would tell more."
+    return "More images like those it gets wrong."
 
 
 def slices(evaluation: Evaluation) -> str:
@@ -177,7 +188,7 @@ def slices(evaluation: Evaluation) -> str:
     for one in evaluation.slices:
         columns.setdefault(one.column, []).append(one)
     tables = "".join(_slice_table(column, parts, overall) for column, parts in columns.items())
-    what = "F1 over all labels" if evaluation.multi_label else "The share right"
+    what = "F1 over all labels" if evaluation.multi_label else "The share of right first answers"
     by_chance = round(0.05 * len(evaluation.slices))
     chance = f" Of {len(evaluation.slices)} parts about {by_chance} would by chance alone." if by_chance else ""
     lead = f"{what}, for parts of the images. Marked are parts whose whole interval lies off the overall share.{chance}"

@@ -10,10 +10,14 @@ from beholder.evaluation.intervals import Estimate
 from beholder.evaluation.parts import ReliabilityBin, RiskPoint, SetSize, SetSizes
 from beholder.evaluation.report import charts
 from beholder.evaluation.report.markup import NOT_MEASURED, bar, exact, folded, plain, section, share, table, track
-from beholder.evaluation.report.wording import STRANGER_WORDS, confidence_words, in_band, percent
+from beholder.evaluation.report.takeaways import by_construction, confidence_words, in_band
+from beholder.evaluation.report.wording import STRANGER_WORDS, percent
 
 _COVERAGES: Final = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 _SHOWN_SIZES: Final = 8
+
+_HARDLY_MORE_THAN_ONE: Final = 1.05
+"""Sets of this mean size or less cannot be made smaller by much."""
 
 
 def confidence(evaluation: Evaluation) -> str:
@@ -75,10 +79,14 @@ def prediction_sets(evaluation: Evaluation) -> str:
         "where it is sure, several where it hesitates."
     )
     sizes = {one.promised: one for one in evaluation.set_sizes}
+    told = by_construction(evaluation)
+    told = f'<p class="made">{told}</p>' if told else ""
     if not sizes:
         return section("sets", "Prediction sets", lead, f"<p>{NOT_MEASURED}: the model promises no sets.</p>")
     parts = "".join(_promise(evaluation, promised, sizes[promised]) for promised in sorted(sizes))
-    return section("sets", "Prediction sets", lead, f'<div class="two">{parts}</div>', _for_each_class(evaluation))
+    return section(
+        "sets", "Prediction sets", lead, told, f'<div class="two">{parts}</div>', _for_each_class(evaluation)
+    )
 
 
 def _for_each_class(evaluation: Evaluation) -> str:
@@ -100,7 +108,8 @@ def _for_each_class(evaluation: Evaluation) -> str:
 
 
 def _promise(evaluation: Evaluation, promised: int, sizes: SetSizes) -> str:
-    covered = evaluation.metrics[f"coverage_{promised}"]
+    covered, size = evaluation.metrics[f"coverage_{promised}"], evaluation.metrics[f"set_size_{promised}"]
+    kept = "" if evaluation.kind == "cross-validated" else _kept(covered, size, promised / 100)
     total = sum(one.count for one in sizes.sizes)
     rows = [(_names(one.size), bar(one.count / total), exact(one.count, f"{one.count:,}")) for one in _folded(sizes)]
     rest = [one for one in sizes.sizes if one.size >= _SHOWN_SIZES]
@@ -108,9 +117,9 @@ def _promise(evaluation: Evaluation, promised: int, sizes: SetSizes) -> str:
         count = sum(one.count for one in rest)
         rows.append((f"{_SHOWN_SIZES} names or more", bar(count / total), f"{count:,}"))
     return (
-        f"<div><h3>Promised: {promised} of 100</h3><p>Kept: {share(covered)}. {_kept(covered, promised / 100)}</p>"
+        f"<div><h3>Promised: {promised} of 100</h3><p>Kept: {share(covered)}. {kept}</p>"
         f"{track(covered, wanted=promised / 100)}"
-        f"<p>On average {plain(evaluation.metrics[f'set_size_{promised}'])} names in a set:</p>"
+        f"<p>On average {plain(size)} names in a set:</p>"
         f"{table(('', '', 'images'), rows, 'sizes')}</div>"
     )
 
@@ -123,11 +132,13 @@ def _names(size: int) -> str:
     return {0: "no name", 1: "one name"}.get(size, f"{size} names")
 
 
-def _kept(covered: Estimate, promised: float) -> str:
+def _kept(covered: Estimate, size: Estimate, promised: float) -> str:
     if covered.low is None or covered.high is None:
         return ""
     if covered.high < promised:
         return '<span class="flag below">less than promised</span>'
+    if covered.low > promised and (size.value or 0.0) <= _HARDLY_MORE_THAN_ONE:
+        return "More than promised, with hardly more than one name in a set: the first answers are that good."
     if covered.low > promised:
         return '<span class="flag above">more than promised: the sets could be smaller</span>'
     return "As promised, as far as so many images can tell."
@@ -149,10 +160,18 @@ def strangers(evaluation: Evaluation) -> str:
         answered = evaluation.metrics["answered_top1"]
         rows.append(("Right among the answered", track(answered), share(answered)))
     rows += [
-        (f"{STRANGER_WORDS[one.kind][1]}, told from known ones (AUROC)", track(one.auroc, mark=0.5), share(one.auroc))
+        (
+            f"{STRANGER_WORDS[one.kind][1]}: how often a known image looks more familiar (AUROC)",
+            track(one.auroc, mark=0.5),
+            share(one.auroc),
+        )
         for one in evaluation.strangers
     ]
     note = (
         "" if evaluation.strangers else f"<p>Strangers: {NOT_MEASURED}. Give a folder of images of nothing known.</p>"
     )
-    return section("unknown", "When it should say “unknown”", lead, table(("", "", ""), rows, "slices"), note)
+    told = by_construction(evaluation) if known.value is not None else ""
+    told = (
+        f'<p class="made">The share of known images that go unanswered: {told[0].lower()}{told[1:]}</p>' if told else ""
+    )
+    return section("unknown", "When it should say “unknown”", lead, table(("", "", ""), rows, "slices"), told, note)

@@ -8,6 +8,7 @@ from typing import Final
 from beholder.evaluation.evaluation import Evaluation
 from beholder.evaluation.intervals import Estimate
 from beholder.evaluation.report.charts import waffle
+from beholder.evaluation.report.headline import Headline, headlines
 from beholder.evaluation.report.markup import (
     NOT_MEASURED,
     exact,
@@ -23,7 +24,8 @@ from beholder.evaluation.report.markup import (
     tile,
     track,
 )
-from beholder.evaluation.report.wording import METRIC_WORDS, Headline, headlines, images, measured_on, percent, summary
+from beholder.evaluation.report.takeaways import measured_on, summary
+from beholder.evaluation.report.wording import METRIC_WORDS, images, percent
 
 # The metrics with a tile of their own. Of five classes the truth is always among the first five.
 _ONE_LABEL: Final = ("balanced_accuracy", "top5", "coverage_90", "unknown_share", "unanswered_share")
@@ -31,18 +33,24 @@ _FEW_CLASSES: Final = ("balanced_accuracy", "coverage_90", "coverage_95", "unkno
 _SEVERAL_LABELS: Final = ("exact_match", "map", "macro_f1", "unknown_share", "unanswered_share")
 
 _TILE_WORDS: Final = {
-    "balanced_accuracy": ("Right, all classes alike", "a rare class counts as much as a common one"),
+    "balanced_accuracy": ("First answer right, classes alike", "a rare class counts as much as a common one"),
     "top5": ("Among its first five", "the truth is one of its five best answers"),
-    "coverage_90": ("Prediction sets hold the truth", "90% is what they promise"),
-    "coverage_95": ("Larger sets hold the truth", "95% is what they promise"),
+    "coverage_90": ("90% sets hold the truth", "prediction sets that promise 90%"),
+    "coverage_95": ("95% sets hold the truth", "prediction sets that promise 95%"),
     "exact_match": ("All labels right", "nothing missing and nothing too much"),
-    "map": ("Ranking of images", "mAP: images of a class before all others"),
-    "macro_f1": ("Labels, all classes alike", "F1: nothing missing and nothing too much"),
+    "map": ("Ranking of images", "mean average precision (mAP): images of a class before all others"),
+    "macro_f1": ("Labels, all classes alike", "F1: right and found in one number, the mean over the classes"),
     "unknown_share": ("Strangers found", "answered “unknown”"),
     "unanswered_share": ("Yours left unanswered", "of known classes, answered “unknown”"),
 }
 
 _PROMISES: Final = {"coverage_90": 0.9, "coverage_95": 0.95}
+
+_TUNED: Final = ("exact_match", "macro_f1")
+"""What depends on the thresholds of several labels."""
+
+_PROMISED: Final = (*_PROMISES, "unanswered_share")
+"""What cross-validation sets by thresholds made from the same answers."""
 
 
 def hero(evaluation: Evaluation) -> str:
@@ -83,12 +91,17 @@ def _tile_metrics(evaluation: Evaluation) -> tuple[str, ...]:
 
 def tiles(evaluation: Evaluation) -> str:
     """The numbers that matter most, one tile each."""
-    shown = [_tile(metric, evaluation.metrics[metric]) for metric in _tile_metrics(evaluation)]
+    shown = [_tile(evaluation, metric) for metric in _tile_metrics(evaluation)]
     return f'<div class="tiles">{"".join([*shown, _calibration_tile(evaluation)])}</div>'
 
 
-def _tile(metric: str, measured: Estimate) -> str:
+def _tile(evaluation: Evaluation, metric: str) -> str:
+    measured = evaluation.metrics[metric]
     title, note = _TILE_WORDS[metric]
+    if metric in _PROMISED and evaluation.kind == "cross-validated":
+        note += "; true by construction: made from these answers"
+    if metric in _TUNED and evaluation.kind == "cross-validated":
+        note += "; flattered: thresholds were chosen on these answers"
     if measured.value is None:
         return tile(title, NOT_MEASURED, note)
     line = track(measured, wanted=_PROMISES.get(metric))
@@ -101,6 +114,8 @@ def _calibration_tile(evaluation: Evaluation) -> str:
         return tile(title, NOT_MEASURED, "expected calibration error")
     mean, high = exact(perfect.mean, percent(perfect.mean)), exact(perfect.high, percent(perfect.high))
     note = f"a perfect model shows {mean} on as many images, up to {high} by chance"
+    if evaluation.kind == "cross-validated":
+        note += "; made from these answers"
     line = track(measured, mark=perfect.high)
     return tile(title, share_value(measured, 1), f"{share_range(measured, places=1)}<br>{note}", line)
 

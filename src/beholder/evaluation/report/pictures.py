@@ -18,6 +18,10 @@ Thumbnails = Callable[[str], bytes | None]
 
 _SHOWN: Final = 24
 _SHOWN_OTHERS: Final = 12
+_SHOWN_LABELS: Final = 4
+
+_LONGEST_NAME: Final = 40
+_LONGEST_PART: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,52 @@ def mistakes(evaluation: Evaluation, thumbnails: Thumbnails | None) -> str:
     """The wrong answers, the most confident first."""
     if not evaluation.count:
         return ""
-    shown = evaluation.mistakes[:_SHOWN]
-    cards = [_card(one.source, thumbnails, _mistake_words(one), "wrong") for one in shown]
+    if evaluation.multi_label:
+        return _wrong_labels(evaluation, thumbnails)
+    withheld = {one.source for one in evaluation.unanswered}
+    cards = [
+        _card(one.source, thumbnails, _mistake_words(one, one.source in withheld), "wrong")
+        for one in evaluation.mistakes[:_SHOWN]
+    ]
     lead = (
         "The surest first: either the model is wrong, or the label is. Look at these before anything else."
         if cards
-        else "There are none: every image was answered rightly."
+        else "There are none: every first answer is right."
     )
     return section("mistakes", "Its most confident mistakes", lead, _grid(cards, len(evaluation.mistakes)))
+
+
+def _wrong_labels(evaluation: Evaluation, thumbnails: Thumbnails | None) -> str:
+    """A card for each image that has wrong labels: those that are too much, and those that are missing."""
+    found: dict[str, list[Mistake]] = {}
+    for one in evaluation.mistakes:
+        found.setdefault(one.source, []).append(one)
+    worst = sorted(found.items(), key=lambda item: -sum(one.confidence for one in item[1]))
+    cards = [_card(source, thumbnails, _label_words(wrong), "wrong") for source, wrong in worst[:_SHOWN]]
+    lead = (
+        "Images with the most and the surest wrong labels first: either the model is wrong, or the labels are. The "
+        "percentage is how sure it was that a label applies, or that it does not."
+        if cards
+        else "There are none: the labels of every image are right."
+    )
+    return section("mistakes", "Images with wrong labels", lead, _grid(cards, len(found), "labels"))
+
+
+def _label_words(wrong: Sequence[Mistake]) -> str:
+    """What is wrong with the labels of one image, the surest of each kind first."""
+    extra = [f"{name(one.predicted)} {_sure(one.confidence)}" for one in wrong if one.predicted is not None]
+    missing = [f"{name(one.truth)} {_sure(one.confidence)}" for one in wrong if one.truth is not None]
+    parts = []
+    if extra:
+        parts.append(f"<span><b>says, and it is not labeled</b> {_some(extra)}</span>")
+    if missing:
+        parts.append(f"<span><b>misses, and it is labeled</b> {_some(missing)}</span>")
+    return "".join(parts)
+
+
+def _some(listed: Sequence[str]) -> str:
+    rest = len(listed) - _SHOWN_LABELS
+    return ", ".join(listed[:_SHOWN_LABELS]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def label_issues(issues: Sequence[LabelIssue], thumbnails: Thumbnails | None) -> str:
@@ -92,12 +134,10 @@ def unanswered(evaluation: Evaluation, thumbnails: Thumbnails | None) -> str:
     return "".join(parts)
 
 
-def _mistake_words(one: Mistake) -> str:
-    if one.truth is None:
-        return f"<b>{name(one.predicted or '')} {_sure(one.confidence)}</b><span>is not labeled so</span>"
-    if one.predicted is None:
-        return f"<b>not {name(one.truth)} {_sure(one.confidence)}</b><span>is labeled so</span>"
-    return f"<b>{name(one.predicted)} {_sure(one.confidence)}</b><span>is labeled {name(one.truth)}</span>"
+def _mistake_words(one: Mistake, withheld: bool) -> str:
+    truth = f"<span>is labeled {name(one.truth or '')}</span>"
+    known = "<span>withheld: answered “unknown”</span>" if withheld else ""
+    return f"<b>{name(one.predicted or '')} {_sure(one.confidence)}</b>{truth}{known}"
 
 
 def _issue_words(one: LabelIssue) -> str:
@@ -110,11 +150,26 @@ def _sure(confidence: float) -> str:
 
 
 def _card(source: str, thumbnails: Thumbnails | None, words: str, kind: str) -> str:
-    short = source.replace("\\", "/").rstrip("/").split("/")[-1]
+    shown = text(short_name(source)).replace("/", "/<wbr>")
     return (
         f'<li class="{kind}">{_picture(source, thumbnails)}<div class="words">{words}'
-        f'<small title="{text(source)}">{name(short)}</small></div></li>'
+        f'<small title="{text(source)}"><bdi>{shown}</bdi></small></div></li>'
     )
+
+
+def short_name(source: str) -> str:
+    """The name of an image with the folders it lies in, each part shortened in the middle where all would be long.
+
+    The folders say of which split and class it is, the end of a file's name tells it from its neighbors.
+    """
+    parts = source.replace("\\", "/").rstrip("/").split("/")[-3:]
+    whole = "/".join(parts)
+    return whole if len(whole) <= _LONGEST_NAME else "/".join(_shortened(part) for part in parts)
+
+
+def _shortened(part: str) -> str:
+    half = _LONGEST_PART // 2
+    return part if len(part) <= _LONGEST_PART else f"{part[: half - 1]}…{part[-half:]}"
 
 
 def _picture(source: str, thumbnails: Thumbnails | None) -> str:
@@ -129,9 +184,9 @@ def _picture(source: str, thumbnails: Thumbnails | None) -> str:
     return f'<img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" alt="{text(source)}" loading="lazy">'
 
 
-def _grid(cards: Sequence[str], total: int) -> str:
+def _grid(cards: Sequence[str], total: int, kind: str = "") -> str:
     if not cards:
         return ""
     rest = total - len(cards)
     more = f'<p class="note">and {rest:,} more, in the JSON file</p>' if rest > 0 else ""
-    return f'<ul class="pictures">{"".join(cards)}</ul>{more}'
+    return f'<ul class="{f"pictures {kind}".strip()}">{"".join(cards)}</ul>{more}'
