@@ -105,6 +105,20 @@ def test_a_view_is_ridge_on_layers_multiplied_by_the_roots_of_its_weights(count:
     np.testing.assert_allclose(values @ found + bias, expected, atol=2e-4)
 
 
+@pytest.mark.parametrize("count", [300, 60])
+def test_the_head_of_the_comparison_is_that_of_solving_again(count: int) -> None:
+    values, targets, _, random = problem(count, 40)
+    weights, folds = random.uniform(0.5, 2, count), random.permutation(count) % 5
+    features = {"a": values[:, :30], "b": values[:, 30:]}
+    views = [{"a": 1.0}, {"a": 1.0, "b": 0.25}]
+    fit = fit_head(features, targets, weights, folds, views, squared(targets), 0)
+    scaled = {layer: fit.scalings[layer].apply(part) for layer, part in features.items()}
+    parts = list(zip(views, fit.penalties, fit.shares, strict=True))
+    expected, bias = Ridge(scaled, targets, weights).blend(parts)
+    np.testing.assert_allclose(fit.weights, expected, atol=2e-4)
+    np.testing.assert_allclose(fit.bias, bias, atol=2e-4)
+
+
 def test_more_images_than_can_be_compared_are_all_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("beholder.training.head.MAX_DUAL", 100)
     assert MAX_DUAL > 100

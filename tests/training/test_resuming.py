@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import SHAPES, make_folder
 
 from beholder.files import data_dir
 from beholder.training import run_training
+from pictures import SHAPES, make_folder
 
 KILLED = """
 import os, signal, sys

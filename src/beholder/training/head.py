@@ -14,7 +14,7 @@ linear when it is averaged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -140,7 +140,8 @@ def fit_head(
     layers = tuple(layer for layer in features if any(layer in choice.view for choice, _ in used))
     problem = Ridge({layer: scaled[layer] for layer in layers}, targets, image_weights)
     parts = [(choice.view, choice.penalty, share) for choice, share in used]
-    weights, bias = problem.blend(parts)
+    duals = [(choice.view, share, choice.duals) for choice, share in used if choice.duals is not None]
+    weights, bias = problem.of_duals(duals) if duals and len(rows) == len(targets) else problem.blend(parts)
     out_of_fold = sum((share * choice.scores for choice, share in used), np.zeros_like(targets[rows]))
     if len(rows) < len(targets):
         out_of_fold = problem.left_out(parts, folds)
@@ -161,6 +162,7 @@ class _Choice:
     penalty: float
     scores: Floats
     losses: Floats
+    duals: Floats | None = None
 
 
 def _comparison_rows(count: int, seed: int) -> NDArray[np.int64]:
@@ -236,7 +238,8 @@ def _best_penalty(
     best = min((tried(penalty) for penalty in PENALTIES[1::2]), key=lambda choice: float(choice.losses.mean()))
     place = PENALTIES.index(best.penalty)
     neighbors = [tried(penalty) for penalty in (*PENALTIES[place - 1 : place], *PENALTIES[place + 1 : place + 2])]
-    return min((best, *neighbors), key=lambda choice: float(choice.losses.mean()))
+    best = min((best, *neighbors), key=lambda choice: float(choice.losses.mean()))
+    return replace(best, duals=spectrum.duals(best.penalty))
 
 
 class _Spectrum:
@@ -261,6 +264,11 @@ class _Spectrum:
         self._mean_value = max(float(self._values.mean()), 1e-12)
         self._response = (targets - share @ targets) * self._roots[:, None]
         self._projected = self._vectors.T @ self._response
+
+    def duals(self, penalty: float) -> Floats:
+        """What each image, centered and weighted, adds to the weights of the head on all images, `(n, k)`."""
+        solved: Floats = self._vectors @ (self._projected / (self._values + penalty * self._mean_value)[:, None])
+        return solved
 
     def left_out(self, penalty: float, folds: NDArray[np.int64]) -> Floats:
         """Scores `(n, k)` of each image by a head that was fitted without its fold; NaN where there is none."""

@@ -38,11 +38,7 @@ class Ridge:
         count, width = self._values.shape
         if count > width:
             return self._blended(_Moments.of(self._values, self._targets, self._weights), parts)
-        share_of_each = self._weights / count
-        mean, target_mean = share_of_each @ self._values, share_of_each @ self._targets
-        roots = np.sqrt(self._weights)[:, None]
-        left = ((self._values - mean) * roots).astype(np.float32)
-        right = (self._targets - target_mean) * roots
+        mean, target_mean, left, right = self._centered()
         weights = np.zeros((width, self._targets.shape[1]))
         for view, penalty, share in parts:
             seen = left * self._gains(view)
@@ -50,6 +46,25 @@ class Ridge:
             gram[np.diag_indices(count)] += penalty * np.trace(gram) / count
             weights += share * (seen * self._gains(view)).T @ np.linalg.solve(gram, right)
         return weights, target_mean - mean @ weights
+
+    def of_duals(self, parts: Sequence[tuple[View, float, Floats]]) -> tuple[Floats, Floats]:
+        """As `blend`, where it is known what each image adds to the weights in each view, `(n, k)`."""
+        mean, target_mean, left, _ = self._centered()
+        weights = np.zeros((left.shape[1], self._targets.shape[1]))
+        start = 0
+        for layer, width in self._widths.items():
+            added = sum((share * view.get(layer, 0.0) * duals for view, share, duals in parts), np.zeros(()))
+            weights[start : start + width] = left[:, start : start + width].T @ added.astype(np.float32)
+            start += width
+        return weights, target_mean - mean @ weights
+
+    def _centered(self) -> tuple[Floats, Floats, NDArray[np.float32], Floats]:
+        """The means of values and targets, and both about them, each image multiplied by the root of its weight."""
+        share_of_each = self._weights / len(self._weights)
+        mean, target_mean = share_of_each @ self._values, share_of_each @ self._targets
+        roots = np.sqrt(self._weights)[:, None]
+        left = ((self._values - mean.astype(np.float32)) * roots.astype(np.float32)).astype(np.float32)
+        return mean, target_mean, left, (self._targets - target_mean) * roots
 
     def left_out(self, parts: Sequence[Part], folds: NDArray[np.int64]) -> Floats:
         """The scores `(n, k)` of each image by a head that was fitted without its fold; NaN where there is none."""
