@@ -238,7 +238,7 @@ def test_a_label_is_left_to_a_person_where_it_is_unsure_or_measured_on(settings,
     given = evidence(["cat", "dog"])
     judgement = Judgement(suspects=(suspect(given.samples[0], "dog", **settings),))
     (found,) = classes.label_issues(replace(given, judgement=judgement))
-    assert (found.severity, found.change, found.proposed_label) == ("notice", None, None)
+    assert (found.severity, found.change, found.proposed_label) == ("notice", None, "dog")
     assert advice in found.proposal
 
 

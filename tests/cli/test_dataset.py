@@ -436,6 +436,24 @@ def test_each_choice_of_labels_has_a_log_of_its_own(dataset: Command, pets: Path
     assert dataset("undo", "a table.csv", "--label", "tags", "1").status == 0
 
 
+def test_corrections_follow_a_dataset_that_was_moved(dataset: Command, pets: Path) -> None:
+    dataset("relabel", "pets", "train/cat/0.png", "dog")
+    dataset("exclude", "pets", "train/cat/1.png")
+    dataset("undo", "pets", "2")
+    corrected = dataset("show", "pets", "--json").lines[0]["dataset"]
+    pets.rename(pets.with_name("moved"))
+    assert dataset("show", "moved", "--json").lines[0]["dataset"] != corrected
+    done = dataset("adopt", "moved", "pets")
+    assert (done.status, done.out) == (0, "1 correction taken over from pets\n")
+    assert dataset("show", "moved", "--json").lines[0]["dataset"] == corrected
+    again = dataset("adopt", "moved", "pets")
+    assert again.status == 2
+    assert "has corrections of its own" in again.err
+    nothing = dataset("adopt", "moved", "elsewhere")
+    assert nothing.status == 2
+    assert "must be where corrections were made that still hold" in nothing.err
+
+
 def test_undo_goes_on_after_a_refusal(dataset: Command, pets: Path) -> None:
     assert dataset("exclude", "pets", "train/cat/1.png", "--json").lines[0]["what"] == "exclude"
     done = dataset("undo", "pets", "9", "1", "--json")

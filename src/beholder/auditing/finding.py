@@ -78,6 +78,7 @@ class Finding:
         change: the correction that does it; None where a person has to decide.
         others: names of the other images concerned.
         score: how suspicious, for the order within a kind.
+        proposed_label: what the label might be, where it looks wrong, several with commas.
     """
 
     kind: Kind
@@ -89,13 +90,7 @@ class Finding:
     change: Change | None = None
     others: tuple[str, ...] = ()
     score: float = 0.0
-
-    @property
-    def proposed_label(self) -> str | None:
-        """What the label should be, where that is proposed."""
-        if self.change is None or self.change.what != "relabel":
-            return None
-        return ", ".join(self.change.after)
+    proposed_label: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -31,6 +31,12 @@ SUB_VERBS: Final = {
         "DATA [--json]", "list what was corrected", dataset_log.add_data_arguments, dataset_log.run_corrections
     ),
     "undo": SubVerb("DATA ID…", "take corrections back", dataset_log.add_undo_arguments, dataset_log.run_undo),
+    "adopt": SubVerb(
+        "DATA OLD",
+        "take over what was corrected where the dataset was before it was moved",
+        dataset_log.add_adopt_arguments,
+        dataset_log.run_adopt,
+    ),
     "relabel": SubVerb(
         "DATA IMAGE LABEL…",
         "give an image other labels",

@@ -6,6 +6,9 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beholder.cli import printing
@@ -30,6 +33,12 @@ def add_undo_arguments(parser: argparse.ArgumentParser) -> None:
         "ids", metavar="ID", nargs="*", type=_numbers, help="number of: beholder dataset corrections, or a range: 3-125"
     )
     parser.add_argument("--all", action="store_true", help="every correction that holds")
+
+
+def add_adopt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `dataset adopt`."""
+    add_data_arguments(parser)
+    parser.add_argument("old", metavar="OLD", help="where the dataset was: the folder or file that was read there")
 
 
 def _numbers(text: str) -> range:
@@ -90,6 +99,27 @@ def run_undo(args: argparse.Namespace) -> int:
         else:
             printing.say(f"undone: {number}  (as {added.id}: {shown(added.change)})")
     return 2 if len(refused) == len(numbers) else 1 if refused else 0
+
+
+def run_adopt(args: argparse.Namespace) -> int:
+    """Take over the corrections that were made elsewhere; they speak of images by content; see the module."""
+    from beholder.data import CorrectionLog
+
+    dataset = read_correctable(args)
+    log, old = CorrectionLog.of(dataset), CorrectionLog.of(replace(dataset, source=Path(args.old)))
+    entries = old.read().effective()
+    if old.path == log.path or not entries:
+        raise UsageError(f"{args.old}: must be where corrections were made that still hold, found none")
+    if log.read().effective():
+        raise RefusedCorrection(f"{args.data}: has corrections of its own; undo them first, or make the others by hand")
+    added = [one for who, part in groupby(entries, lambda entry: entry.by) for one in log.add(_changes(part), by=who)]
+    printing.say(f"{len(added):,} correction{'' if len(added) == 1 else 's'} taken over from {args.old}")
+    printing.warn(f"take them back with: {undo_command(added, args)}")
+    return 0
+
+
+def _changes(entries: Iterable[Correction]) -> list[Change]:
+    return [entry.change for entry in entries]
 
 
 def _wanted(log: CorrectionLog, args: argparse.Namespace) -> set[int]:

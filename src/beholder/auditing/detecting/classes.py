@@ -54,6 +54,7 @@ def label_issues(evidence: Evidence) -> Iterator[Finding]:
             change,
             (),
             1 - suspect.probability,
+            ", ".join(suspect.labels) or "none",
         )
 
 
@@ -68,11 +69,12 @@ def _relabeled(suspect: Suspect) -> Change | None:
 
 
 def _advice(suspect: Suspect) -> str:
+    other = ", ".join(suspect.labels) or "none"
     if suspect.tested:
-        return "Look at it; an image that models are measured on is only relabeled by a person."
+        return f"Look whether it is {other}; an image that models are measured on is only relabeled by a person."
     if suspect.sure:
-        return f"Look at it, and relabel it as {', '.join(suspect.labels) or 'none'} if it is."
-    return "Look at it; it may only be hard to tell."
+        return f"Look at it, and relabel it as {other} if it is."
+    return f"Look whether it is {other}; it may only be hard to tell."
 
 
 def small_classes(evidence: Evidence) -> Iterator[Finding]:
