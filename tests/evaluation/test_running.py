@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -54,7 +55,7 @@ def make_table(folder: Path, *rows: tuple[str, str, str]) -> Path:
 
 def test_a_model_on_a_folder(model: Path, photos: Path) -> None:
     found = evaluate(model, photos)
-    assert (found.model, found.kind, found.count, found.top1.value) == ("colors", "test", 10, 0.9)
+    assert (found.model, found.kind, found.count, found.top1.value) == ("colors.onnx", "test", 10, 0.9)
     assert [(one.source, one.truth, one.predicted) for one in found.mistakes] == [("blue/2.png", "blue", "red")]
     assert (found.unanswered_share.value, found.coverage_90.value) == (0.0, 0.9)
     assert found.left_out == ()
@@ -71,7 +72,9 @@ def test_its_version_is_that_of_the_data(model: Path, photos: Path) -> None:
 
 def test_a_model_and_data_that_are_loaded_already(model: Path, photos: Path) -> None:
     with beholder.load(model) as loaded:
-        assert beholder.evaluate(loaded, data.read(photos)) == evaluate(str(model), str(photos))
+        found, of_file = beholder.evaluate(loaded, data.read(photos)), evaluate(str(model), str(photos))
+    assert (found.model, of_file.model) == (loaded.card.name, model.name)
+    assert dataclasses.replace(found, model=model.name) == of_file
 
 
 def test_what_it_was_fitted_on_is_left_out(tmp_path: Path, photos: Path) -> None:

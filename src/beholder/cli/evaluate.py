@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     dataset = read_data(args.data, args)
     with load(args.model, device=args.device) as model, printing.steps(STEPS) as report:
         found = evaluate(model, dataset, split=split_of(args), unknown=unknown, report=report, seed=args.seed)
+    if os.path.isfile(args.model):
+        found = replace(found, model=Path(args.model).name)
     page = None
     if args.report is not None:
         page = write_report(found, args.report, _thumbnails(dataset, found), overwrite=args.force)

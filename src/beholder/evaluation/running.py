@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Final, get_args
 
 from beholder.data import Dataset, Sample, Split
@@ -69,7 +70,7 @@ def evaluate(
     unread, unread_notes = material.left_out(failures, split)
     evaluation = evaluate_predictions(
         said,
-        model=running.card.name,
+        model=running.card.name if isinstance(model, FileModel) else Path(model).name,
         dataset=material.version,
         fitted_known=not known.unmarked,
         unknown_budget=None if running.card.unknown is None else running.card.unknown.budget,
