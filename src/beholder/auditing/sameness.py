@@ -8,7 +8,7 @@ cache has them, 32 a side, and, where these could be the same, by laying the two
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -48,6 +48,9 @@ _ROWS: Final = 512
 """Images that are compared with all others at once."""
 
 _TOGETHER: Final = 256
+
+
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +108,48 @@ def near_copies(
     known = contents.get(_KIND, keys)
     unknown = [pair for pair, key in zip(pairs, keys, strict=True) if key not in known]
     if unknown and look_closely:
-        known |= _looked_at(unknown, distinct, facts, contents, progress)
+        families = _Families(pair for pair, key in zip(pairs, keys, strict=True) if _shows_same(known.get(key)))
+        known |= _looked_at(unknown, distinct, facts, contents, families, progress)
     found = []
     for (first, second), key in zip(pairs, keys, strict=True):
-        whole, parts, tones, color, mirrored, window = np.frombuffer(known.get(key, _DIFFERENT), "<f4").tolist()
-        if whole >= WHOLE and parts >= PARTS and tones >= TONES and color <= COLOR:
+        if _shows_same(known.get(key)):
+            whole, *_, mirrored, window = np.frombuffer(known[key], "<f4").tolist()
             found.append(Copy(int(rows[first]), int(rows[second]), whole, bool(mirrored), window))
     return found
 
 
-Pair = tuple[int, int]
+def _shows_same(packed: bytes | None) -> bool:
+    """Whether what was found of a pair says that it shows the same picture."""
+    if packed is None:
+        return False
+    whole, parts, tones, color, _, _ = np.frombuffer(packed, "<f4").tolist()
+    return bool(whole >= WHOLE and parts >= PARTS and tones >= TONES and color <= COLOR)
+
+
+class _Families:
+    """Images joined by what was found: of two in one family it is known that they show the same picture.
+
+    Args:
+        pairs: that show the same.
+    """
+
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        self._above: dict[int, int] = {}
+        for pair in pairs:
+            self.join(pair)
+
+    def join(self, pair: Pair) -> None:
+        """Make one family of two."""
+        self._above[self._head(pair[0])] = self._head(pair[1])
+
+    def hold(self, pair: Pair) -> bool:
+        """Whether both images are of one family."""
+        return self._head(pair[0]) == self._head(pair[1])
+
+    def _head(self, number: int) -> int:
+        while (above := self._above.get(number, number)) != number:
+            self._above[number] = number = self._above.get(above, above)
+        return number
 
 
 def _packed(found: Agreement) -> bytes:
@@ -198,13 +233,18 @@ def _looked_at(
     samples: Sequence[Sample],
     facts: Mapping[str, Facts],
     contents: ContentCache,
+    families: _Families,
     progress: Progress | None,
 ) -> dict[str, bytes]:
-    """Look at pairs, and keep what is found; those with an image that cannot be opened are not kept."""
+    """Look at pairs, and keep what is found; those with an image that cannot be opened are not kept.
+
+    A pair within a family is passed over: that one looks like the other follows, and a burst has many pairs.
+    """
     found: dict[str, bytes] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as threads, Reader() as reader:
         for start in range(0, len(pairs), _TOGETHER):
-            together = pairs[start : start + _TOGETHER]
+            part = pairs[start : start + _TOGETHER]
+            together = [pair for pair in part if not families.hold(pair)]
             alike = _alike(together, samples, facts, contents, threads)
             opened = sorted({number for pair in alike for number in pair})
             seen = dict(zip(opened, threads.map(partial(_open, reader), [samples[n] for n in opened]), strict=True))
@@ -217,8 +257,11 @@ def _looked_at(
             }
             contents.put(_KIND, new.items())
             found |= new
+            for pair, agreement_of_pair in agreed.items():
+                if _shows_same(_packed(agreement_of_pair)):
+                    families.join(pair)
             if progress is not None:
-                progress(start + len(together), len(pairs))
+                progress(start + len(part), len(pairs))
     return found
 
 
