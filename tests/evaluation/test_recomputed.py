@@ -141,7 +141,7 @@ def test_one_label_per_image(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert 0 < right.sum() < count, "some must be wrong for this test to tell anything"
     of = found["metrics"]
 
-    assert (found["model"], found["kind"], found["count"], found["classes"]) == ("six", "test", count, list(SIX))
+    assert (found["model"], found["kind"], found["count"], found["classes"]) == ("six.onnx", "test", count, list(SIX))
     is_share(of["top1"], int(right.sum()), count)
     five = [[label["name"] for label in answer["labels"][:5]] for answer in printed]  # equal ones in the model's order
     is_share(of["top5"], sum(Path(name).parent.name in first for name, first in zip(names, five, strict=True)), count)
