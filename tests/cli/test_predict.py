@@ -251,6 +251,7 @@ def test_an_interrupted_report_shows_what_is_done(photos: Path, cache: Path, tmp
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs the tests may ignore it
     ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
