@@ -99,7 +99,7 @@ def _tell(done: Audit) -> None:
 
 def _write(done: Audit, dataset: Dataset, args: argparse.Namespace) -> None:
     from beholder.auditing.page import write_page
-    from beholder.training.runs import thumbnails_of
+    from beholder.evaluation.report import thumbnails_of
 
     page = write_page(done, args.report, thumbnails_of(dataset), place=args.data, overwrite=args.force)
     printing.warn(f"page    {page}")

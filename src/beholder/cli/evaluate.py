@@ -99,7 +99,7 @@ def _unknown(words: list[str]) -> dict[StrangerKind, list[str]]:
 def _thumbnails(dataset: Dataset, found: Evaluation) -> Thumbnails:
     """Small pictures of images of the data, and of strangers from elsewhere, whose names are their paths."""
     from beholder.data import Sample
-    from beholder.training.runs import thumbnails_of
+    from beholder.evaluation.report import thumbnails_of
 
     named = {sample.name for sample in (*dataset.samples, *dataset.strangers)}
     elsewhere = [Sample(Path(one.source), one.source) for one in found.answered_strangers if one.source not in named]

@@ -7,23 +7,19 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import PIL.Image
-
 from beholder import __version__
-from beholder.data import ContentCache, Dataset, Sample, read
+from beholder.data import ContentCache, Dataset, read
 from beholder.data.writing import new_folder
-from beholder.errors import ImageError, OutputExists, OutputFailed, one_line
+from beholder.errors import OutputExists, OutputFailed, one_line
 from beholder.evaluation import Evaluation
-from beholder.evaluation.report import LabelIssue, ReportExtras, write_report
+from beholder.evaluation.report import LabelIssue, ReportExtras, thumbnails_of, write_report
 from beholder.files import data_dir, require_writable, write_atomic
-from beholder.image import read as read_image
 from beholder.model import FileModel
 from beholder.records import to_json
 from beholder.training.features import Backbone
@@ -32,8 +28,6 @@ from beholder.training.learning import Learned, Report
 from beholder.training.recipe import Recipe
 from beholder.training.training import Trained, train_head
 from beholder.zoo import find, load
-
-_THUMBNAIL_SIDE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,21 +177,3 @@ def _write_run(
             stream.write(data)
     extras = ReportExtras(label_issues=issues, recipe=recipe.to_toml())
     write_report(trained.evaluation, folder, thumbnails_of(trained.learned.material.dataset), extras)
-
-
-def thumbnails_of(dataset: Dataset) -> Callable[[str], bytes | None]:
-    """What gives a report the small JPEG of an image by its name; None for one that has gone."""
-    by_name: dict[str, Sample] = {sample.name: sample for sample in (*dataset.samples, *dataset.strangers)}
-
-    def thumbnail(name: str) -> bytes | None:
-        try:
-            image = read_image(by_name[name].path, needed_scale=lambda size: _THUMBNAIL_SIDE / max(size))
-        except (ImageError, KeyError):
-            return None
-        small = image.pil.copy()
-        small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), PIL.Image.Resampling.BICUBIC)
-        stream = BytesIO()
-        small.save(stream, "JPEG", quality=80)
-        return stream.getvalue()
-
-    return thumbnail

@@ -4,6 +4,7 @@ from beholder.evaluation.report.headline import headlines
 from beholder.evaluation.report.overview import key_numbers
 from beholder.evaluation.report.pictures import LabelIssue, Thumbnails
 from beholder.evaluation.report.takeaways import measured_on, summary
+from beholder.evaluation.report.thumbnails import thumbnails_of
 from beholder.evaluation.report.wording import about, images, percent
 from beholder.evaluation.report.writing import ReportExtras, report_dict, report_html, require_free, write_report
 
@@ -21,5 +22,6 @@ __all__ = [
     "report_html",
     "require_free",
     "summary",
+    "thumbnails_of",
     "write_report",
 ]
