@@ -91,7 +91,7 @@ def described(doc: str, **keywords: Any) -> Any:
 def _convert(hint: Any, value: Any, place: str) -> Any:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return _convert_optional(hint, value, place)
+        return _convert_union(hint, value, place)
     if origin is Literal:
         if value not in get_args(hint) or isinstance(value, bool):
             raise RecordError(f"{place}: must be one of {', '.join(map(str, get_args(hint)))}, found {_shown(value)}")
@@ -122,11 +122,19 @@ def _check_text(text: str, place: str) -> None:
         raise RecordError(f"{place}: must be whole Unicode characters, found {_shown(text)}") from None
 
 
-def _convert_optional(hint: Any, value: Any, place: str) -> Any:
-    if value is None:
+def _convert_union(hint: Any, value: Any, place: str) -> Any:
+    """One of several forms, such as `float | None` or `int | Literal["auto"]`."""
+    options = get_args(hint)
+    if value is None and type(None) in options:
         return None
-    (inner,) = (option for option in get_args(hint) if option is not type(None))
-    return _convert(inner, value, place)
+    words = [word for option in options if get_origin(option) is Literal for word in get_args(option)]
+    if value in words:
+        return value
+    (inner,) = (option for option in options if option is not type(None) and get_origin(option) is not Literal)
+    try:
+        return _convert(inner, value, place)
+    except RecordError as error:
+        raise error if not words else RecordError(str(error).replace("must be", f"must be {', '.join(words)} or", 1)) from None
 
 
 def _convert_tuple(hint: Any, value: Any, place: str) -> tuple[Any, ...]:
@@ -146,8 +154,9 @@ def _convert_tuple(hint: Any, value: Any, place: str) -> tuple[Any, ...]:
 def _schema_of(hint: Any) -> dict[str, Any]:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        (inner,) = (option for option in get_args(hint) if option is not type(None))
-        return {"anyOf": [_schema_of(inner), {"type": "null"}]}
+        inner = [_schema_of(option) for option in get_args(hint) if option is not type(None)]
+        nothing = [{"type": "null"}] if type(None) in get_args(hint) else []
+        return {"anyOf": [*inner, *nothing]}
     if origin is Literal:
         return {"enum": list(get_args(hint))}
     if origin is tuple:

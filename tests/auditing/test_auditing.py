@@ -161,7 +161,7 @@ def test_a_quick_look_does_without_the_backbone(faulty: Path):
 
 def test_what_training_knows_already(faulty: Path):
     with ContentCache() as contents:
-        learned = learn(read(faulty), Backbone(find("efficientnet-lite0")), Recipe(), contents)
+        learned, _ = learn(read(faulty), Backbone(find("efficientnet-lite0")), Recipe(), contents)
     findings = quick_findings(learned)
     kinds = {finding.kind for finding in findings}
     assert {"unreadable", "duplicate_across_splits", "exact_duplicate", "label_issue"} <= kinds

@@ -21,7 +21,7 @@ def backbone() -> Backbone:
 
 def learned_from(folder: Path, backbone: Backbone, **settings: object) -> Learned:
     with ContentCache() as contents:
-        return learn(read(folder), backbone, Recipe(**settings), contents)
+        return learn(read(folder), backbone, Recipe(**settings), contents)[0]
 
 
 def test_an_image_in_the_wrong_folder_is_the_first_issue(tmp_path: Path, backbone: Backbone) -> None:

@@ -108,14 +108,14 @@ def test_a_file_that_answers_otherwise_is_refused(
     textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its probabilities are right; only its familiarity is measured to other points."""
-    from beholder.training import training
+    from beholder.training import heads
 
     def other(backbone, head):
         return original(backbone, dataclasses.replace(head, prototypes=-head.prototypes))
 
-    original = training.export_head
-    monkeypatch.setattr(training, "export_head", other)
-    with pytest.raises(InvalidModel, match="must answer as the trained head does"):
+    original = heads.export_head
+    monkeypatch.setattr(heads, "export_head", other)
+    with pytest.raises(InvalidModel, match="must answer as the trained model does"):
         run_training(textures, tmp_path / "a.onnx")
     assert not (tmp_path / "a.onnx").exists()
 

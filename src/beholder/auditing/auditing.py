@@ -18,8 +18,7 @@ from beholder.auditing.finding import Audit, Finding, in_words, ordered
 from beholder.auditing.sameness import near_copies
 from beholder.data import ContentCache, Dataset, Facts, Manifest, Sample, look_at, read, with_digests
 from beholder.errors import ImageError, InvalidClasses
-from beholder.training import Backbone, Learned, Recipe, learn
-from beholder.training.learning import Report
+from beholder.training import Backbone, Learned, Recipe, Report, learn
 from beholder.zoo import find
 
 BACKBONE: Final = "efficientnet-lite0"
@@ -114,7 +113,7 @@ def _judged(
 ) -> tuple[Judgement, list[str]]:
     """What a head says of the labels; nothing, and why, where none can be fitted."""
     try:
-        return Judgement.of(learn(known, network, recipe, contents, tell)), []
+        return Judgement.of(learn(known, network, recipe, contents, tell)[0]), []
     except InvalidClasses as error:
         return Judgement(), [f"labels were not checked: {error}"]
 

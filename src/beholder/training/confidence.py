@@ -1,10 +1,11 @@
-"""What a head's scores mean: calibration, thresholds, prediction sets, the unknown rule; from out-of-fold scores.
+"""What a model's scores mean: calibration, thresholds, prediction sets, the unknown rule; from out-of-fold scores.
 
-Nothing here sees the scores that a head gives to images it was fitted on: those are too good.
+Nothing here sees the scores that a model gives to images it was fitted on: those are too good.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -24,12 +25,51 @@ _GAINS: Final = (0.02, 1000.0)
 """Between which the inverse of a temperature lies."""
 
 
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """What turns a model's scores into probabilities, inside the graph.
+
+    Attributes:
+        gain: float32 `(k,)`: what each score is multiplied by; the inverse temperature, or each label's own slope.
+        shift: float32 `(k,)`: what is then added; 0 where one label holds of an image.
+        multi_label: whether each label has its own probability (sigmoid) or all share one (softmax).
+    """
+
+    gain: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    multi_label: bool
+
+    def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities `(n, k)` of scores `(n, k)`, as the graph computes them."""
+        values = scores * self.gain + self.shift
+        if self.multi_label:
+            return np.asarray(1 / (1 + np.exp(-np.clip(values, -60, 60))), np.float32)
+        powers = np.exp(values - values.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
 def log_losses(scores: Floats, truth: NDArray[np.int64], temperature: float) -> Floats:
     """Negative log likelihood `(n,)` of the true classes under softmax of `scores / temperature`."""
     values = scores / temperature
     values = values - values.max(axis=1, keepdims=True)
     losses: Floats = np.log(np.exp(values).sum(axis=1)) - values[np.arange(len(truth)), truth]
     return losses
+
+
+def fit_confidence(scores: Floats, truth: NDArray[np.bool_], multi_label: bool) -> Confidence:
+    """From what a model scored without having seen it to what turns its scores into probabilities.
+
+    Args:
+        scores: out-of-fold `(n, k)`; there may be none, and then a usual gain is taken.
+        truth: `(n, k)`, whether each label holds.
+        multi_label: whether several may.
+    """
+    width = truth.shape[1]
+    if multi_label:
+        slopes, shifts = fit_slopes(scores, truth) if len(scores) else (np.full(width, 4.0), np.full(width, -2.0))
+        return Confidence(slopes.astype(np.float32), shifts.astype(np.float32), True)
+    gain = 1 / fit_temperature(scores, truth.argmax(axis=1)) if len(scores) else 4.0
+    return Confidence(np.full(width, gain, np.float32), np.zeros(width, np.float32), False)
 
 
 def fit_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from beholder.data import Sample
 from beholder.evaluation.report import LabelIssue
-from beholder.training.learning import Learned
+from beholder.training.learned import Learned
 
 IMPLAUSIBLE_BELOW: Final = 0.25
 """How probable a label must be to be plausible, beside the mean of the images labelled so."""

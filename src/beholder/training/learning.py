@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beholder.data import ContentCache, Dataset, save_version, with_digests
-from beholder.training.confidence import find_prototypes, fit_slopes, fit_temperature, log_losses
-from beholder.training.exporting import Confidence, Head, familiarity_of
+from beholder.training.completing import familiarity_of
+from beholder.training.confidence import find_prototypes, fit_confidence, fit_slopes, fit_temperature, log_losses
+from beholder.training.exporting import Head
 from beholder.training.features import Backbone
 from beholder.training.head import Fit, fit_head
-from beholder.training.material import Material, gather
+from beholder.training.learned import Learned, Report
+from beholder.training.material import Material, gather, image_weights
 from beholder.training.recipe import Recipe
 from beholder.training.ridge import View
-
-UNBALANCED_FROM: Final = 3.0
-"""With `balance = "auto"`: classes are weighted where the commonest is over so many times as large as the rarest."""
 
 DECAYS: Final = (0.5, 0.85)
 """How much less a layer weighs than the next, in the views that look at all of them but not alike."""
@@ -28,45 +26,10 @@ DECAYS: Final = (0.5, 0.85)
 FAINTEST: Final = 1e-3
 """A layer that would weigh less is not looked at."""
 
-Report = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Learned:
-    """A head that was fitted, and everything that is known of it without exporting it.
-
-    Attributes:
-        material: what it was fitted on, and what was kept from it.
-        head: what was put on the backbone.
-        left_out_familiarity: float64 `(f,)`, of each of the fitted images, to prototypes made without it; NaN where it
-            is never left out.
-        version: of the dataset.
-        seconds: how long each part took.
-    """
-
-    material: Material
-    head: Head
-    left_out_familiarity: NDArray[np.float64]
-    version: str
-    seconds: dict[str, float]
-
-    def unseen_probabilities(self) -> NDArray[np.float64]:
-        """Of every image by a head that has not seen it, `(n, k)`: out of fold, or in the test part; NaN elsewhere."""
-        material, fit = self.material, self.head.fit
-        scores = np.full(material.targets.shape, np.nan, np.float32)
-        scores[material.fitted] = fit.out_of_fold
-        if material.tested.any():
-            scores[material.tested] = fit.scores({k: v[material.tested] for k, v in material.layers.items()})
-        known = ~np.isnan(scores[:, 0])
-        probabilities = np.full(scores.shape, np.nan)
-        probabilities[known] = self.head.confidence.probabilities(scores[known])
-        return probabilities
-
 
 def learn(
     dataset: Dataset, backbone: Backbone, recipe: Recipe, contents: ContentCache, report: Report | None = None
-) -> Learned:
+) -> tuple[Learned, Head]:
     """Fit a linear head on a backbone, with out-of-fold outputs for everything that must be honest.
 
     Args:
@@ -75,6 +38,9 @@ def learn(
         recipe: how.
         contents: keeps what was seen of images, so that none is decoded twice.
         report: told what is going on.
+
+    Returns:
+        What is known of the head by images that it has not seen, and the head.
 
     Raises:
         InvalidClasses: there is nothing to tell apart.
@@ -87,11 +53,15 @@ def learn(
     looked = time.perf_counter()
     tell("fitting", 0, 1)
     fit = _fit(material, backbone, recipe)
-    prototypes = find_prototypes(material.embeddings[material.fitted], recipe.prototypes, recipe.seed)
-    head = Head(fit, _confidence(material, fit), prototypes)
-    familiarity = _left_out_familiarity(material, recipe)
+    confidence = fit_confidence(
+        fit.out_of_fold[fit.calibrating].astype(np.float64),
+        material.targets[material.fitted][fit.calibrating],
+        material.dataset.multi_label,
+    )
+    head = Head(fit, confidence, find_prototypes(material.embeddings[material.fitted], recipe.prototypes, recipe.seed))
+    scores, familiarity = _unseen(material, head, recipe)
     seconds = {"look": looked - started, "fit": time.perf_counter() - looked}
-    return Learned(material, head, familiarity, version, seconds)
+    return Learned(material, confidence, scores, familiarity, version, seconds), head
 
 
 def _fit(material: Material, backbone: Backbone, recipe: Recipe) -> Fit:
@@ -101,7 +71,7 @@ def _fit(material: Material, backbone: Backbone, recipe: Recipe) -> Fit:
     return fit_head(
         {layer: values[rows] for layer, values in material.layers.items()},
         targets.astype(np.float64),
-        _image_weights(targets, recipe),
+        image_weights(targets, recipe.balance),
         material.folds[rows],
         _views(names, recipe.layers),
         _loss(targets, material.dataset.multi_label),
@@ -119,18 +89,6 @@ def _views(layers: Sequence[str], wanted: str) -> list[View]:
     ]
     views = (last, last_two, *fading, alike)
     return [view for number, view in enumerate(views) if view not in views[:number]]
-
-
-def _image_weights(targets: NDArray[np.bool_], recipe: Recipe) -> NDArray[np.float64]:
-    """How much each image counts: as much as the others, or so that each class does."""
-    counts = targets.sum(axis=0)
-    unbalanced = counts.max() > UNBALANCED_FROM * max(1, counts.min())
-    if recipe.balance == "none" or (recipe.balance == "auto" and not unbalanced):
-        return np.ones(len(targets))
-    shares = (targets / np.maximum(counts, 1)).sum(axis=1) / np.maximum(targets.sum(axis=1), 1)
-    shares[shares == 0] = 1 / len(targets)
-    weights: NDArray[np.float64] = shares / shares.mean()
-    return weights
 
 
 def _loss(
@@ -152,21 +110,23 @@ def _loss(
     return of_labels if multi_label else of_classes
 
 
-def _confidence(material: Material, fit: Fit) -> Confidence:
-    rows = fit.calibrating
-    truth = material.targets[material.fitted][rows]
-    scores = fit.out_of_fold[rows].astype(np.float64)
-    width = material.targets.shape[1]
-    if material.dataset.multi_label:
-        slopes, shifts = fit_slopes(scores, truth) if len(scores) else (np.full(width, 4.0), np.full(width, -2.0))
-        return Confidence(slopes.astype(np.float32), shifts.astype(np.float32), True)
-    gain = 1 / fit_temperature(scores, truth.argmax(axis=1)) if len(scores) else 4.0
-    return Confidence(np.full(width, gain, np.float32), np.zeros(width, np.float32), False)
+def _unseen(material: Material, head: Head, recipe: Recipe) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Scores and familiarity of every image by a head that has not seen it; NaN where there is none."""
+    fitted, tested = material.fitted, material.tested
+    scores = np.full(material.targets.shape, np.nan, np.float32)
+    familiarity = np.full(len(scores), np.nan)
+    scores[fitted] = head.fit.out_of_fold
+    familiarity[fitted] = _left_out_familiarity(material.embeddings[fitted], material.folds[fitted], recipe)
+    if tested.any():
+        answers = head.answer({layer: values[tested] for layer, values in material.layers.items()})
+        scores[tested], familiarity[tested] = answers["logits"], answers["familiarity"]
+    return scores, familiarity
 
 
-def _left_out_familiarity(material: Material, recipe: Recipe) -> NDArray[np.float64]:
+def _left_out_familiarity(
+    embeddings: NDArray[np.float32], folds: NDArray[np.int64], recipe: Recipe
+) -> NDArray[np.float64]:
     """Of each fitted image, to prototypes made without its fold; NaN where it is never left out."""
-    embeddings, folds = material.embeddings[material.fitted], material.folds[material.fitted]
     familiarity = np.full(len(embeddings), np.nan)
     for fold in np.unique(folds[folds >= 0]):
         prototypes = find_prototypes(embeddings[folds != fold], recipe.prototypes, recipe.seed)

@@ -1,10 +1,10 @@
-"""From a dataset to what a head is fitted on: readable images with features, targets, a test part and folds."""
+"""From a dataset to what a model is fitted on: readable images with targets, a test part and folds."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,24 @@ from beholder.data import (
     folds,
     group,
     groups_per_class,
+    look_at,
     require_trainable,
     take_test,
 )
 from beholder.data.listing import some
 from beholder.data.writing import Progress
 from beholder.errors import ImageError, ImpossibleSplit, InvalidClasses
-from beholder.training.features import Backbone, Vector
+from beholder.training.features import Backbone, Features, Vector
 from beholder.training.layers import LAST
 from beholder.training.recipe import Recipe
 
-TEST_MINIMUM = 20
+UNBALANCED_FROM: Final = 3.0
+"""With `balance = "auto"`: classes are weighted where the commonest is over so many times as large as the rarest."""
+
+TEST_MINIMUM: Final = 20
 """Different things of which each class must keep images in the test part for there to be one."""
 
-_ALIKE = {
+_ALIKE: Final = {
     "looks": "only near copies are kept together",
     "files": "only equal files are kept together",
 }
@@ -40,17 +44,17 @@ _ALIKE = {
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a head is fitted on.
+    """What a model is fitted on.
 
     Attributes:
         dataset: labelled, readable samples with digests; strangers apart. Its notes say which classes were dealt out
             to folds by finer groups than these.
-        layers: for each layer, float32 `(n, d)`, in the order of the samples.
+        layers: for each layer of the backbone, float32 `(n, d)`, in the order of the samples; none without a backbone.
         targets: bool `(n, k)`, which class applies to which image.
         groups: `(n,)`, equal for images that show the same.
         tested: bool `(n,)`, the test part; none where classes are too small and no split was given.
         folds: `(n,)`, the fold of each image that is fitted on; -1 for one that is never left out or is tested.
-        strangers: for each layer, float32 `(m, d)`, of images of nothing known.
+        strangers: for each layer of the backbone, float32 `(m, d)`, of images of nothing known.
         facts: of every image, by content digest.
         failures: why an image cannot be read, by its name.
         given_split: whether the test part is the owner's.
@@ -69,7 +73,7 @@ class Material:
 
     @property
     def fitted(self) -> NDArray[np.bool_]:
-        """Bool `(n,)`: what the head is fitted on, all but the test part."""
+        """Bool `(n,)`: what the model is fitted on, all but the test part."""
         return ~self.tested
 
     @property
@@ -95,13 +99,17 @@ class Material:
 
 
 def gather(
-    dataset: Dataset, backbone: Backbone, recipe: Recipe, contents: ContentCache, progress: Progress | None = None
+    dataset: Dataset,
+    backbone: Backbone | None,
+    recipe: Recipe,
+    contents: ContentCache,
+    progress: Progress | None = None,
 ) -> Material:
     """See every image once, and decide what is fitted on and what is tested on.
 
     Args:
         dataset: its samples have digests.
-        backbone: sees the images.
+        backbone: sees the images; None where only their facts are wanted, and their hashes say which show the same.
         recipe: says how much to test on, and how many folds.
         contents: keeps what was seen.
         progress: told how many images are done.
@@ -110,19 +118,22 @@ def gather(
         InvalidClasses: no image is labelled, or readable images are left of one class only.
     """
     require_trainable(dataset)
-    seen = backbone.see(dataset.everything(), contents, progress=progress)
-    failures = {sample.name: seen.failures[key] for sample, key in _keyed(dataset.everything()) if key in seen.failures}
-    readable = dataset.labelled().regathered(
-        sample for sample, key in _keyed(_labelled(dataset)) if key in seen.vectors
-    )
+    everything = dataset.everything()
+    if backbone is None:
+        seen = _looked_at(everything, contents, progress)
+    else:
+        seen = backbone.see(everything, contents, progress=progress)
+    failures = {sample.name: seen.failures[key] for sample, key in _keyed(everything) if key in seen.failures}
+    known = seen.facts if backbone is None else seen.vectors
+    readable = dataset.labelled().regathered(sample for sample, key in _keyed(_labelled(dataset)) if key in known)
     _require_readable(readable, failures)
     samples = readable.samples
     column = {name: index for index, name in enumerate(readable.classes)}
     targets = np.zeros((len(samples), len(column)), np.bool_)
     for row, sample in enumerate(samples):
         targets[row, [column[label] for label in sample.labels]] = True
-    layers = backbone.split(_stack(samples, seen.vectors, backbone))
-    groups = groups_of(samples, seen.facts, layers[LAST])
+    layers = _layers(samples, seen, backbone)
+    groups = groups_of(samples, seen.facts, layers.get(LAST))
     tested, given = _tested(samples, groups, recipe)
     parted, notes = _parted(samples, groups, ~tested, seen.facts)
     return Material(
@@ -132,7 +143,7 @@ def gather(
         groups=groups,
         tested=tested,
         folds=_folds(samples, parted, tested, recipe),
-        strangers=backbone.split(_stack(readable.strangers, seen.vectors, backbone)),
+        strangers=_layers(readable.strangers, seen, backbone),
         facts=seen.facts,
         failures=failures,
         given_split=given,
@@ -156,25 +167,35 @@ def _keyed(samples: Sequence[Sample]) -> list[tuple[Sample, str]]:
     return [(sample, sample.digest or "") for sample in samples]
 
 
-def _stack(samples: Sequence[Sample], vectors: Mapping[str, Vector], backbone: Backbone) -> Vector:
-    width = sum(layer.width for layer in backbone.layers)
-    stacked = np.empty((len(samples), width), np.float32)
+def _looked_at(samples: Sequence[Sample], contents: ContentCache, progress: Progress | None) -> Features:
+    """The facts of images, without features."""
+    looked = look_at(samples, contents, progress=progress)
+    failures = {key: looked.failures[sample.name] for sample, key in _keyed(samples) if sample.name in looked.failures}
+    return Features({}, looked.facts, failures)
+
+
+def _layers(samples: Sequence[Sample], seen: Features, backbone: Backbone | None) -> dict[str, Vector]:
+    if backbone is None:
+        return {}
+    stacked = np.empty((len(samples), sum(layer.width for layer in backbone.layers)), np.float32)
     for row, sample in enumerate(samples):
-        stacked[row] = vectors[sample.digest or ""]
-    return stacked
+        stacked[row] = seen.vectors[sample.digest or ""]
+    return backbone.split(stacked)
 
 
-def groups_of(samples: Sequence[Sample], facts: Mapping[str, Facts], embeddings: Vector) -> NDArray[np.intp]:
+def groups_of(samples: Sequence[Sample], facts: Mapping[str, Facts], embeddings: Vector | None) -> NDArray[np.intp]:
     """Find which images show the same, by content, perceptual hash and embedding; see `beholder.data.group`.
 
     Args:
         samples: with digests, all readable.
         facts: of each of them, by content digest.
-        embeddings: float32 `(n, d)`, in the order of the samples.
+        embeddings: float32 `(n, d)`, in the order of the samples; None where only files and hashes are compared.
 
     Returns:
         The number of each image's group, `(n,)`.
     """
+    if embeddings is None:
+        return group(_fingerprints(samples, facts))
     units = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     return group(_fingerprints(samples, facts, units))
 
@@ -276,3 +297,20 @@ def _folds(
             continue
         break
     return part_of
+
+
+def image_weights(targets: NDArray[np.bool_], balance: str) -> NDArray[np.float64]:
+    """How much each image counts, `(n,)`: as much as the others, or so that each class does.
+
+    Args:
+        targets: `(n, k)`, which class applies to which image.
+        balance: as in a recipe.
+    """
+    counts = targets.sum(axis=0)
+    unbalanced = counts.max() > UNBALANCED_FROM * max(1, counts.min())
+    if balance == "none" or (balance == "auto" and not unbalanced):
+        return np.ones(len(targets))
+    shares = (targets / np.maximum(counts, 1)).sum(axis=1) / np.maximum(targets.sum(axis=1), 1)
+    shares[shares == 0] = 1 / len(targets)
+    weights: NDArray[np.float64] = shares / shares.mean()
+    return weights

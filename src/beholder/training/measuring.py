@@ -1,9 +1,8 @@
-"""What a trained head is worth: measured on its test part, or on images left out in turn."""
+"""What a trained model is worth: measured on its test part, or on images left out in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,9 @@ from beholder.evaluation import (
     strangers_of,
 )
 from beholder.model import Measure, ModelCard
-from beholder.training.exporting import ExportedHead
-from beholder.training.learning import Learned
+from beholder.training.learned import Learned
 from beholder.training.material import Material
+from beholder.training.trained import Answers
 
 NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a class of theirs"
 """Why an image is not in cross-validated numbers."""
@@ -29,36 +28,35 @@ NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a
 _MOSTLY_DIFFERENT: Final = 0.9
 
 
-def measure(learned: Learned, card: ModelCard, exported: ExportedHead, seed: int) -> Evaluation:
-    """Measure a head on the test part, or where there is none on the images that were left out in turn.
+def measure(learned: Learned, card: ModelCard, tested: Answers, strangers: Answers | None, seed: int) -> Evaluation:
+    """Measure a model on the test part, or where there is none on the images that were left out in turn.
 
     Args:
-        learned: the head, what it was fitted on, and what was kept from it.
+        learned: what is known of the model, what it was fitted on, and what was kept from it.
         card: the rules it answers by.
-        exported: the head as the file has it.
+        tested: what its file says of the test part.
+        strangers: what its file says of the images of nothing known that the owner gave; None where there are none.
         seed: of resamples.
     """
-    material, head = learned.material, learned.head
-    tested = bool(material.tested.any())
-    if tested:
-        rows = np.flatnonzero(material.tested)
-        answers: dict[str, NDArray[Any]] = {**exported.answer({k: v[rows] for k, v in material.layers.items()})}
-    else:
-        inside = head.fit.calibrating
-        rows = np.flatnonzero(material.fitted)[inside]
-        scores = head.fit.out_of_fold[inside]
-        answers = {"logits": scores, "probabilities": head.confidence.probabilities(scores)}
-        answers["familiarity"] = learned.left_out_familiarity[inside]
+    material = learned.material
+    has_test = bool(material.tested.any())
+    rows, answers = np.flatnonzero(material.tested), tested
+    if not has_test:
+        rows = np.flatnonzero(learned.calibrating)
+        scores = learned.scores[rows]
+        answers = {"logits": scores, "probabilities": learned.confidence.probabilities(scores)}
+        answers["familiarity"] = learned.familiarity[rows]
     samples = [material.dataset.samples[row] for row in rows]
-    said = predictions_of(card, samples, answers, material.targets[rows], _strangers(material, card, exported, answers))
+    beside = _strangers(material, card, strangers, answers)
+    said = predictions_of(card, samples, answers, material.targets[rows], beside)
     return evaluate_predictions(
         said,
         model=card.name,
         dataset=learned.version,
-        kind="test" if tested else "cross-validated",
+        kind="test" if has_test else "cross-validated",
         copies_apart=_copies_apart(material),
         unknown_budget=None if card.unknown is None else card.unknown.budget,
-        left_out=_left_out(material, tested),
+        left_out=_left_out(learned, has_test),
         notes=(*material.dataset.notes, *_alike_notes(material, rows)),
         seed=seed,
     )
@@ -69,9 +67,10 @@ def _copies_apart(material: Material) -> bool:
     return not np.isin(material.groups[material.tested], material.groups[material.fitted]).any()
 
 
-def _left_out(material: Material, tested: bool) -> list[LeftOut]:
+def _left_out(learned: Learned, has_test: bool) -> list[LeftOut]:
     """Images that are not in the numbers, and why."""
-    never = 0 if tested else int(material.never_left_out.sum())
+    material = learned.material
+    never = 0 if has_test else int((material.fitted & ~learned.calibrating).sum())
     counts = {UNREADABLE: len(material.failures), NEVER_LEFT_OUT: never}
     return [LeftOut(reason, count) for reason, count in counts.items() if count]
 
@@ -85,15 +84,12 @@ def _alike_notes(material: Material, rows: NDArray[np.intp]) -> list[str]:
     return [f"The {len(rows):,} images measured show {things}: the intervals are narrower than they should be."]
 
 
-def _strangers(
-    material: Material, card: ModelCard, exported: ExportedHead, known: Mapping[str, NDArray[Any]]
-) -> tuple[Strangers, ...]:
+def _strangers(material: Material, card: ModelCard, strangers: Answers | None, known: Answers) -> tuple[Strangers, ...]:
     """The images of nothing known that the owner gave."""
-    strangers = material.dataset.strangers
-    if not strangers:
+    if strangers is None:
         return ()
-    answers = exported.answer(material.strangers)
-    return (strangers_of(card, "given", known, answers, [stranger.name for stranger in strangers]),)
+    names = [stranger.name for stranger in material.dataset.strangers]
+    return (strangers_of(card, "given", known, strangers, names),)
 
 
 def measures_of(evaluation: Evaluation) -> tuple[Measure, ...]:

@@ -7,9 +7,10 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from beholder.files import data_dir, require_writable, write_atomic
 from beholder.model import FileModel
 from beholder.records import to_json
 from beholder.training.features import Backbone
+from beholder.training.heads import train_head
 from beholder.training.label_issues import find_label_issues
-from beholder.training.learning import Learned, Report
+from beholder.training.learned import Learned, Report
 from beholder.training.recipe import Recipe
-from beholder.training.training import Trained, train_head
+from beholder.training.trained import Trained
 from beholder.zoo import find, load
 
 
@@ -37,9 +39,9 @@ class Run:
     Attributes:
         model: the model file.
         folder: holds `recipe.toml`, `run.json`, `log.txt`, `metrics.json`, `report.html`, `report.json` and a copy of
-            the model file.
+            the model file; of a network also `curve.json`, `augmentations.jpg` and `weights.safetensors`.
         evaluation: what was measured on images that the model has not seen.
-        learned: the head it was made of, and the images.
+        learned: what is known of the model, and the images.
         label_issues: labels that look wrong, the most suspicious first.
     """
 
@@ -124,10 +126,10 @@ def run_training(
     name = Path(out).stem if out is not None else dataset.root.resolve().name
     target = Path(out) if out is not None else Path(f"{name}.onnx")
     require_writable(target, overwrite=overwrite)
-    backbone = Backbone(find(recipe.backbone))
+    train = _method_of(recipe)
     log = _Log(report)
     with ContentCache() as contents:
-        trained = train_head(dataset, backbone, recipe, contents, name, log.step)
+        trained = train(dataset, recipe, contents, name, log.step)
     for note in trained.learned.material.dataset.notes:
         log.say(note)
     for failed, error in trained.learned.material.failures.items():
@@ -145,6 +147,21 @@ def run_training(
     return Run(target, folder, trained.evaluation, trained.learned, issues)
 
 
+_Train = Callable[[Dataset, Recipe, ContentCache, str, Report], Trained]
+
+
+def _method_of(recipe: Recipe) -> _Train:
+    """What trains by this recipe; whatever it lacks is found out before anything is read."""
+    if recipe.method == "head":
+        return partial(train_head, Backbone(find(recipe.backbone)))
+    from beholder.training.networks import require_packages
+
+    require_packages()
+    from beholder.training.networks.training import train_network
+
+    return train_network
+
+
 def _folder_for(name: str) -> Path:
     """Where a run goes: names sort by time and cannot meet."""
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -157,13 +174,17 @@ def _write_run(
 ) -> None:
     facts = {
         "name": trained.card.name,
+        "method": recipe.method,
         "dataset": trained.evaluation.dataset,
-        "layers": list(trained.learned.head.fit.layers),
-        "shares_of_views": [round(share, 4) for share in trained.learned.head.fit.shares],
-        "penalties": [round(penalty, 6) for penalty in trained.learned.head.fit.penalties],
+        "source": str(trained.learned.material.dataset.source),
+        "images": len(trained.learned.material.dataset.samples),
+        "classes": len(trained.card.labels),
+        "model": trained.card.name,
+        **trained.facts,
         "seconds": {part: round(seconds, 3) for part, seconds in trained.seconds.items()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
+        "versions": trained.card.provenance.versions,
     }
     files = {
         "recipe.toml": recipe.to_toml().encode(),
@@ -171,7 +192,10 @@ def _write_run(
         "metrics.json": json.dumps(_metrics_of(trained.evaluation), indent=1).encode(),
         "log.txt": "".join(f"{line}\n" for line in log).encode("utf-8", "backslashreplace"),
         f"{trained.card.name}.onnx": trained.model,
+        **trained.files,
     }
+    if trained.curve:
+        files["curve.json"] = json.dumps(list(trained.curve), indent=1).encode()
     for name, data in files.items():
         with write_atomic(folder / name, overwrite=False) as stream:
             stream.write(data)
