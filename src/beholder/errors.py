@@ -25,6 +25,7 @@
     │   ├── InvalidClasses      the classes cannot be used as they are
     │   ├── ImpossibleSplit     no split keeps every class on both sides
     │   └── RefusedCorrection   a correction cannot be made or undone
+    ├── TrainingFailed          too little memory, or a loss that is no number
     └── HubError                a model or a dataset could not be fetched
         ├── Offline             the network may not be used
         └── DigestMismatch      what arrived is not what was announced
@@ -205,6 +206,12 @@ class RefusedCorrection(DataError):
     """A correction cannot be made or undone."""
 
     kind = "refused_correction"
+
+
+class TrainingFailed(BeholderError):
+    """A network cannot be trained so: too little memory, or a loss that is no number whatever is tried."""
+
+    kind = "training_failed"
 
 
 class HubError(BeholderError):

@@ -21,6 +21,7 @@ _STEPS = {
     "reading": "reading files",
     "looking": "looking at images",
     "fitting": "fitting",
+    "decoding": "decoding images",
     "exporting": "writing the file and checking that it answers alike",
     "done": "done",
 }
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = _recipe(args)
     dataset = read_data(args.data, args)
     with printing.steps(_STEPS) as report:
-        done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report)
+        done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report, say=printing.warn)
     material = done.learned.material
     for note in material.dataset.notes[len(dataset.notes) :]:
         printing.warn(note)

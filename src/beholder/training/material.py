@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -92,6 +92,23 @@ class Material:
         digests = [self.dataset.samples[row].digest or "" for row in np.arange(len(self.groups))[rows]]
         return len({self.facts[digest].hash or digest for digest in digests})
 
+    def without(self, failures: Mapping[int, ImageError]) -> Material:
+        """The material less some images, by their rows, for which it is then known why they cannot be read."""
+        kept = np.ones(len(self.groups), np.bool_)
+        kept[list(failures)] = False
+        samples = self.dataset.samples
+        remaining = [sample for sample, stays in zip(samples, kept, strict=True) if stays]
+        return replace(
+            self,
+            dataset=replace(self.dataset, samples=tuple(remaining)),
+            layers={layer: values[kept] for layer, values in self.layers.items()},
+            targets=self.targets[kept],
+            groups=self.groups[kept],
+            tested=self.tested[kept],
+            folds=self.folds[kept],
+            failures={**self.failures, **{samples[row].name: error for row, error in failures.items()}},
+        )
+
     @property
     def embeddings(self) -> Vector:
         """The backbone's embedding, float32 `(n, d)`."""
@@ -142,7 +159,7 @@ def gather(
         targets=targets,
         groups=groups,
         tested=tested,
-        folds=_folds(samples, parted, tested, recipe),
+        folds=_folds(samples, parted, tested, recipe.parts(bool(tested.any())), recipe.seed),
         strangers=_layers(readable.strangers, seen, backbone),
         facts=seen.facts,
         failures=failures,
@@ -277,7 +294,7 @@ def _note(names: Sequence[str], kept: str) -> str:
 
 
 def _folds(
-    samples: Sequence[Sample], groups: NDArray[np.intp], tested: NDArray[np.bool_], recipe: Recipe
+    samples: Sequence[Sample], groups: NDArray[np.intp], tested: NDArray[np.bool_], parts: int, seed: int
 ) -> NDArray[np.int64]:
     """The fold of each image outside the test part; a class that one group holds alone is never left out."""
     part_of = np.full(len(samples), -1, np.int64)
@@ -290,9 +307,9 @@ def _folds(
             break
         # An image that is put aside for one of its labels may leave another label in one group.
         rows, labels = rows[usable], [labels[index] for index in usable]
-    for count in range(min(recipe.folds, len(np.unique(groups[rows]))), 1, -1):
+    for count in range(min(parts, len(np.unique(groups[rows]))), 1, -1):
         try:
-            part_of[rows] = folds(labels, groups[rows], count, seed=recipe.seed)
+            part_of[rows] = folds(labels, groups[rows], count, seed=seed)
         except ImpossibleSplit:
             continue
         break

@@ -25,6 +25,9 @@ from beholder.training.trained import Answers
 NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a class of theirs"
 """Why an image is not in cross-validated numbers."""
 
+FITTED_ON: Final = "fitted on: a part was held out, and the numbers are of that part"
+"""Why an image is not in numbers that one part was held out for."""
+
 _MOSTLY_DIFFERENT: Final = 0.9
 
 
@@ -70,8 +73,11 @@ def _copies_apart(material: Material) -> bool:
 def _left_out(learned: Learned, has_test: bool) -> list[LeftOut]:
     """Images that are not in the numbers, and why."""
     material = learned.material
-    never = 0 if has_test else int((material.fitted & ~learned.calibrating).sum())
-    counts = {UNREADABLE: len(material.failures), NEVER_LEFT_OUT: never}
+    counts = {UNREADABLE: len(material.failures)}
+    if not has_test:
+        fitted_on = material.fitted & ~learned.calibrating
+        counts[NEVER_LEFT_OUT] = int((fitted_on & (material.folds < 0)).sum())
+        counts[FITTED_ON] = int((fitted_on & (material.folds >= 0)).sum())
     return [LeftOut(reason, count) for reason, count in counts.items() if count]
 
 

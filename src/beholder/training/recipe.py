@@ -117,6 +117,16 @@ class Recipe:
                     f"{known.name}: is a key of method {known.metadata['of']!r}, and the method is {self.method!r}"
                 )
 
+    def cross_validates(self, has_test: bool) -> bool:
+        """Whether each fold is left out in turn, rather than one part alone; a head costs nothing more for it."""
+        return self.method == "head" or (
+            not has_test if self.cross_validate == "auto" else self.cross_validate == "yes"
+        )
+
+    def parts(self, has_test: bool) -> int:
+        """Into how many parts the images are dealt that are not tested on."""
+        return self.folds if self.cross_validates(has_test) else max(2, round(1 / self.validation_share))
+
     @classmethod
     def from_toml(cls, text: str, place: str = "recipe") -> Self:
         """Read a recipe.

@@ -31,6 +31,9 @@ from beholder.training.recipe import Recipe
 from beholder.training.trained import Trained
 from beholder.zoo import find, load
 
+Say = Callable[[str], None]
+"""Told in words what a person should know at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -68,8 +71,9 @@ def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:
 class _Log:
     """What was done, and when: the steps of a run with their seconds, passed on to whoever shows them."""
 
-    def __init__(self, report: Report | None) -> None:
+    def __init__(self, report: Report | None, say: Say | None) -> None:
         self._report = report
+        self._say = say
         self._started = time.perf_counter()
         self._step = ""
         self.lines = [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  Beholder {__version__}"]
@@ -81,6 +85,12 @@ class _Log:
             self.say(name if total <= 1 else f"{name}: {total:,} images")
         if self._report is not None:
             self._report(name, done, total)
+
+    def tell(self, text: str) -> None:
+        """Add a line that a person should see at once."""
+        self.say(text)
+        if self._say is not None:
+            self._say(text)
 
     def say(self, text: str) -> None:
         """Add a line."""
@@ -94,9 +104,10 @@ def train(
     recipe: Recipe | None = None,
     overwrite: bool = False,
     report: Report | None = None,
+    say: Say | None = None,
 ) -> FileModel:
     """Train a model on a folder of images, measure it, write it as one file, and load that; see `run_training`."""
-    return load(run_training(data, out, recipe=recipe, overwrite=overwrite, report=report).model)
+    return load(run_training(data, out, recipe=recipe, overwrite=overwrite, report=report, say=say).model)
 
 
 def run_training(
@@ -106,6 +117,7 @@ def run_training(
     recipe: Recipe | None = None,
     overwrite: bool = False,
     report: Report | None = None,
+    say: Say | None = None,
 ) -> Run:
     """Train a model on a folder of images, measure it, and write it as one file.
 
@@ -115,6 +127,7 @@ def run_training(
         recipe: how; the usual way when left out.
         overwrite: whether an existing model file may be replaced.
         report: told what is going on.
+        say: told in words what a person should know at once.
 
     Raises:
         DataError: the data cannot be read, or there is nothing to tell apart.
@@ -126,8 +139,8 @@ def run_training(
     name = Path(out).stem if out is not None else dataset.root.resolve().name
     target = Path(out) if out is not None else Path(f"{name}.onnx")
     require_writable(target, overwrite=overwrite)
-    train = _method_of(recipe)
-    log = _Log(report)
+    log = _Log(report, say)
+    train = _method_of(recipe, log.tell)
     with ContentCache() as contents:
         trained = train(dataset, recipe, contents, name, log.step)
     for note in trained.learned.material.dataset.notes:
@@ -150,7 +163,7 @@ def run_training(
 _Train = Callable[[Dataset, Recipe, ContentCache, str, Report], Trained]
 
 
-def _method_of(recipe: Recipe) -> _Train:
+def _method_of(recipe: Recipe, say: Say) -> _Train:
     """What trains by this recipe; whatever it lacks is found out before anything is read."""
     if recipe.method == "head":
         return partial(train_head, Backbone(find(recipe.backbone)))
@@ -159,7 +172,7 @@ def _method_of(recipe: Recipe) -> _Train:
     require_packages()
     from beholder.training.networks.training import train_network
 
-    return train_network
+    return partial(train_network, say=say)
 
 
 def _folder_for(name: str) -> Path:

@@ -1,0 +1,195 @@
+"""A recipe with everything decided that it leaves open: by the images, the architecture and the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from beholder.model.geometry import Geometry, Resample
+from beholder.records import to_json
+from beholder.training.material import Material
+from beholder.training.networks.architectures import Architecture, Spec, find_architecture
+from beholder.training.networks.augmenting import default_words
+from beholder.training.networks.network import Network
+from beholder.training.recipe import Recipe
+
+SMALL: Final = 64
+"""Images of at most so many pixels a side are taken as they are; networks keep their resolution longer for them."""
+
+CROP: Final = 256 / 224
+"""The shorter side before the crop, as a share of the input: usual since AlexNet."""
+
+_GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "I;16", "F"})
+_NORMS: Final = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one network is trained; nothing is left open.
+
+    Attributes:
+        spec: what the network is made for.
+        pretrained: whether it starts from published weights.
+        weights_file: of an earlier run, which it starts from; None for none.
+        geometry: how an image becomes its input.
+        clean: what is done to every input, in this order.
+        augment: the words by which images are varied.
+        epochs: how often every image is seen.
+        batch: images for each step.
+        learning_rate: the highest of the schedule.
+        weight_decay: of what is multiplied with.
+        stage_decay: learning rate of each stage as a share of that of the next.
+        optimizer: `adamw`, or `sgd` with Nesterov's momentum.
+        precision: as Lightning Fabric names it.
+        compiled: whether the network is compiled.
+        recipe: what else it says goes as it is there.
+    """
+
+    spec: Spec
+    pretrained: bool
+    weights_file: str | None
+    geometry: Geometry
+    clean: tuple[str, ...]
+    augment: tuple[str, ...]
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    stage_decay: float
+    optimizer: Literal["adamw", "sgd"]
+    precision: Literal["32-true", "bf16-mixed"]
+    compiled: bool
+    recipe: Recipe
+
+    @property
+    def architecture(self) -> Architecture:
+        """Which network it is."""
+        return find_architecture(self.recipe.architecture)
+
+    def facts(self) -> dict[str, Any]:
+        """What was decided, as JSON values, for the run to keep."""
+        names = ("epochs", "batch", "learning_rate", "weight_decay", "stage_decay", "optimizer", "precision")
+        return {
+            "architecture": self.recipe.architecture,
+            "pretrained": self.pretrained,
+            "size": self.spec.size,
+            "width": self.spec.width,
+            "channels": self.spec.channels,
+            "clean": list(self.clean),
+            "augment": list(self.augment),
+            **{name: to_json(getattr(self, name)) for name in names},
+        }
+
+
+def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
+    """Decide what can be decided before there is a network; see `with_network`."""
+    architecture = find_architecture(recipe.architecture)
+    sides = _sides(material)
+    small = float(np.median(sides)) <= SMALL
+    size = _decided(recipe.size, max(architecture.smallest, round(float(np.median(sides)))) if small else None)
+    size = size or architecture.size
+    from_file = recipe.weights not in ("auto", "none", "pretrained")
+    published = architecture.weights is not None and recipe.width == 1 and not small
+    pretrained = recipe.weights == "pretrained" or (recipe.weights == "auto" and published)
+    started = pretrained or from_file
+    grey = not started and (_all_grey(material) or "grey" in recipe.clean)
+    clean = recipe.clean if not grey or "grey" in recipe.clean else (*recipe.clean, "grey")
+    images = int(material.fitted.sum())
+    return Plan(
+        spec=Spec(
+            classes=len(material.dataset.classes),
+            size=size,
+            width=recipe.width,
+            channels=1 if grey else 3,
+            dropout=None if recipe.dropout == "auto" else recipe.dropout,
+        ),
+        pretrained=pretrained,
+        weights_file=recipe.weights if from_file else None,
+        geometry=_geometry(recipe, size, small),
+        clean=clean,
+        augment=_words(recipe, material, small, started, size),
+        epochs=_decided(recipe.epochs, 12 if started else int(np.clip(600_000 // max(1, images), 15, 100))),
+        batch=min(_decided(recipe.batch, _batch(images, size)), max(2, images)),
+        learning_rate=0.0,
+        weight_decay=0.0,
+        stage_decay=_decided(recipe.stage_decay, 0.8 if started else 1.0),
+        optimizer="adamw",
+        precision=_precision(recipe, device),
+        compiled=recipe.compile == "yes" or (recipe.compile == "auto" and device.type == "cuda" and images > 20_000),
+        recipe=recipe,
+    )
+
+
+def with_network(plan: Plan, network: Network) -> Plan:
+    """Decide what depends on the network: what it is optimized by, and how its images are resized."""
+    recipe, started = plan.recipe, plan.pretrained or plan.weights_file is not None
+    normed = any(isinstance(module, _NORMS) for module in network.modules())
+    optimizer = "adamw" if recipe.optimizer == "auto" else recipe.optimizer
+    if optimizer == "adamw":
+        rate, decay = (1e-3 if started else 2e-3 if normed else 5e-4), 0.05
+    else:
+        rate, decay = (0.02 if started else 0.2 if normed else 0.01) * (plan.batch / 128) ** 0.5, 5e-4
+    return replace(
+        plan,
+        geometry=replace(plan.geometry, resample=network.interpolation),
+        optimizer=optimizer,
+        learning_rate=_decided(recipe.learning_rate, rate),
+        weight_decay=_decided(recipe.weight_decay, decay),
+    )
+
+
+def averaging(recipe: Recipe, steps: int) -> float:
+    """The share of itself that the moving average of the weights keeps at each step: it reaches over 3% of them."""
+    return _decided(recipe.ema, 1 - 1 / max(5.0, 0.03 * steps))
+
+
+def _decided(value: T | Literal["auto"], otherwise: T) -> T:
+    return otherwise if isinstance(value, str) else value
+
+
+def _sides(material: Material) -> np.ndarray[Any, np.dtype[np.int64]]:
+    facts = [material.facts[sample.digest or ""] for sample in material.dataset.samples]
+    return np.array([min(fact.size_hw) for fact in facts], np.int64)
+
+
+def _all_grey(material: Material) -> bool:
+    return all(material.facts[sample.digest or ""].mode in _GREY_MODES for sample in material.dataset.samples)
+
+
+def _geometry(recipe: Recipe, size: int, small: bool) -> Geometry:
+    method = recipe.geometry if recipe.geometry != "auto" else "squash" if small else "crop"
+    resample: Resample = "bilinear"
+    draft = None if small else 2.0
+    if method == "crop":
+        return Geometry("resize_crop", (size, size), resize=round(size * CROP), resample=resample, draft=draft)
+    if method == "letterbox":
+        return Geometry("letterbox", (size, size), resample=resample, fill=(114, 114, 114), draft=draft)
+    return Geometry("squash", (size, size), resample=resample, draft=draft)
+
+
+def _words(recipe: Recipe, material: Material, small: bool, started: bool, size: int) -> tuple[str, ...]:
+    words: list[str] = []
+    for word in recipe.augment:
+        words += default_words(material.dataset.classes, small, started, size) if word == "auto" else (word,)
+    return tuple(words)
+
+
+def _batch(images: int, size: int) -> int:
+    """A power of two, so that a small set has at least some 20 steps in an epoch."""
+    most = 128 if size <= SMALL else 32
+    return int(np.clip(2 ** int(np.log2(max(1, images / 20))), 8, most))
+
+
+def _precision(recipe: Recipe, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
+    if recipe.precision != "auto":
+        return "bf16-mixed" if recipe.precision == "bf16" else "32-true"
+    if device.type == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16-mixed" if device.type == "cpu" and fast else "32-true"

@@ -1,0 +1,43 @@
+"""The weights of a network as a file of their own, for a later training to start from. No pickle, no code in it."""
+
+from __future__ import annotations
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from beholder.errors import UsageError
+from beholder.training.networks.network import Network
+
+
+def weights_bytes(network: Network) -> bytes:
+    """The weights and statistics of a network, in the format of safetensors."""
+    state = {name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()}
+    return safetensors.torch.save(state)
+
+
+def load_weights(network: Network, path: str) -> bool:
+    """Give a network the weights that an earlier run left.
+
+    Args:
+        network: of the same architecture and width.
+        path: the file, `weights.safetensors` of a run.
+
+    Returns:
+        Whether its last layer came too: where the classes are others in number, it stays as it is.
+
+    Raises:
+        UsageError: there is no such file, it is damaged, or the weights are of another network.
+    """
+    try:
+        state = safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(
+            f"weights: must be auto, none, pretrained or a file such as a run's weights.safetensors; {path}: {error}"
+        ) from None
+    own = network.state_dict()
+    other = [name for name, tensor in own.items() if name not in state or state[name].shape != tensor.shape]
+    if any(not name.startswith("head.") for name in other) or set(state) - set(own):
+        first = next((name for name in other if not name.startswith("head.")), None) or min(set(state) - set(own))
+        raise UsageError(f"{path}: its weights are of another network: {first} differs; set architecture and width")
+    network.load_state_dict({**own, **{name: tensor for name, tensor in state.items() if name not in other}})
+    return not other
