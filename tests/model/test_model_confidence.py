@@ -14,7 +14,7 @@ from beholder.model.card import PredictionSets, UnknownRule
 from beholder.model.confidence import accepted_labels, is_unknown, set_members
 
 CARD = graphs.make_card(
-    "classify", prediction_sets=PredictionSets((0.95, 0.9), (0.1, 0.3), ((0.6, 0.1, 0.1), (0.9, 0.3, 0.3)), 100)
+    "classify", prediction_sets=PredictionSets((0.95, 0.9), (0.1, 0.3), ((0.6, 0.4, 0.1), (0.9, 0.2, 0.3)), 100)
 )
 PROBABILITIES = np.array([[0.5, 0.35, 0.15], [0.05, 0.25, 0.7]], np.float32)
 
@@ -25,8 +25,8 @@ PROBABILITIES = np.array([[0.5, 0.35, 0.15], [0.05, 0.25, 0.7]], np.float32)
         (0.95, False, [[1, 1, 1], [0, 1, 1]]),
         (None, False, [[1, 1, 1], [0, 1, 1]]),  # the first that the card states
         (0.9, False, [[1, 1, 0], [0, 0, 1]]),
-        (0.95, True, [[1, 1, 1], [0, 1, 1]]),  # the most probable label always is in the set
-        (0.9, True, [[1, 1, 0], [0, 0, 1]]),
+        (0.95, True, [[1, 0, 1], [0, 0, 1]]),  # the most probable label always is in the set
+        (0.9, True, [[1, 1, 0], [0, 1, 1]]),
     ],
 )
 def test_a_set_holds_what_is_as_probable_as_its_threshold(coverage, by_class, members) -> None:

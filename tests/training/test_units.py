@@ -18,6 +18,7 @@ from beholder.model import read_card
 from beholder.model.card import fitting_mark
 from beholder.model.file import embedding_space
 from beholder.training.units.drawing import TILE_SIDE, exciting_part, map_png, palette, shown_hw
+from beholder.training.units.layout import channel_axes
 from beholder.training.units.probing import probe
 from beholder.training.units.responses import Observer
 from beholder.training.units.sampling import MOST_IMAGES, draw, numbers_of
@@ -303,3 +304,40 @@ def test_where_most_is_seen_the_answering_place_keeps_its_colors() -> None:
         assert part[4, 4].tolist() == [200, 40, 40]
         assert len(set(part[-4, -4].tolist())) == 1  # gray
     assert shown_hw(Sight((-9, -9), (40, 40), (4, 4)), (64, 64)) == (24, 24)  # the middle of what is seen
+
+
+def test_channels_are_followed_where_they_come_last() -> None:
+    """As in ConvNeXt: a block computes with its channels last, and nothing of it is taken for a map."""
+    random = np.random.default_rng(2)
+    model = make_model(
+        nodes_of(
+            ("Conv", ["image_planes", "stem"], ["a"], {"strides": [4, 4]}),
+            ("Conv", ["a", "depth"], ["b"], {"pads": [3, 3, 3, 3], "group": 4}),
+            ("Transpose", ["b"], ["c"], {"perm": [0, 2, 3, 1]}),
+            ("LayerNormalization", ["c", "gain"], ["d"], {"axis": -1}),
+            ("MatMul", ["d", "wide"], ["e"], {}),
+            ("Sigmoid", ["e"], ["gate"], {}),
+            ("Mul", ["e", "gate"], ["f"], {}),
+            ("MatMul", ["f", "narrow"], ["g"], {}),
+            ("Transpose", ["g"], ["h"], {"perm": [0, 3, 1, 2]}),
+            ("Add", ["a", "h"], ["sum"], {}),
+            ("Conv", ["sum", "depth"], ["i"], {"pads": [3, 3, 3, 3], "group": 4}),
+            ("Reshape", ["i", "shape"], ["j"], {}),
+            ("ReduceMean", ["j"], ["embedding"], {"axes": [2], "keepdims": 0}),
+            ("Softmax", ["embedding"], ["probabilities"], {}),
+        ),
+        (32, 32),
+        {"probabilities": (TensorProto.FLOAT, (4,)), "embedding": (TensorProto.FLOAT, (4,))},
+        stem=random.normal(size=(4, 3, 4, 4)).astype(np.float32),
+        depth=random.normal(size=(4, 1, 7, 7)).astype(np.float32),
+        gain=np.ones(4, np.float32),
+        wide=random.normal(size=(4, 16)).astype(np.float32),
+        narrow=random.normal(size=(16, 4)).astype(np.float32),
+        shape=np.array([0, 4, 64], np.int64),
+    )
+    axes = channel_axes(model)
+    assert (axes["a"], axes["c"], axes["g"], axes["sum"]) == (1, 3, 3, 1)
+    assert "j" not in axes
+    stages = find_stages(model, "tiny")
+    assert [(stage.tensor, stage.is_map) for stage in stages] == [("a", True), ("sum", True), ("embedding", False)]
+    assert sights_of(model)["sum"] == Sight((-12, -12), (28, 28), (4, 4))

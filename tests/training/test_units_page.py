@@ -11,6 +11,8 @@ import pytest
 
 from beholder.errors import ImageError, OutputExists
 from beholder.training.units import Study, page_html, study, write_page
+from beholder.training.units.responses import Observer
+from beholder.zoo import find
 from pictures import SHAPES, picture
 
 EACH = 8
@@ -82,6 +84,25 @@ def test_every_stage_is_measured(seen: Study) -> None:
         assert all(values.shape == stage.map_hw for _, values in stage.active)
 
 
+def test_units_are_shown_with_what_excites_them_most(seen: Study, folder: Path) -> None:
+    observer = Observer(find("efficientnet-lite0"), "cpu")
+    paths = [path for path in sorted(folder.rglob("*.png")) if path.name != "broken.png"]
+    maps = {path.relative_to(folder).as_posix(): observer.maps(observer.input_of(path)) for path in paths}
+    for number in (4, 7):  # those of the first, cut off at 6, are often equal
+        for unit in seen.stages[number].telling:
+            peaks = {name: found[f"{number}/map"][unit.number].max() for name, found in maps.items()}
+            ranked = sorted(maps, key=lambda name: (-peaks[name], -maps[name][f"{number}/mean"][unit.number]))
+            assert [found.name for found in unit.excited_by] == ranked[:9]
+            assert all(found.label == found.name.rsplit("/", 1)[0] for found in unit.excited_by)
+    means = np.stack([found["7/mean"] for found in maps.values()])
+    beyond = (maps[seen.image_name]["7/mean"] - means.mean(axis=0)) / (
+        means.std(axis=0) + 1e-3 * means.std(axis=0).mean()
+    )
+    assert [unit for unit, _ in seen.stages[7].active] == np.argsort(-beyond)[:6].tolist()
+    unit, values = seen.stages[7].active[0]
+    np.testing.assert_allclose(values, maps[seen.image_name]["7/map"][unit], rtol=1e-4, atol=1e-5)
+
+
 def test_the_same_look_gives_the_same_page(seen: Study, folder: Path) -> None:
     assert page_html(study("efficientnet-lite0", folder, units=2)) == page_html(seen)
 
@@ -136,3 +157,15 @@ def test_an_earlier_page_is_kept(seen: Study, tmp_path: Path) -> None:
     assert out.read_bytes() == before
     write_page(seen, out, answer="another", overwrite=True)
     assert b"another" in out.read_bytes()
+
+
+def test_a_class_without_images_that_can_be_read(folder: Path, tmp_path: Path) -> None:
+    for kind in ("bars", "waves"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        for number in range(4):
+            data = (folder / kind / f"{number}.png").read_bytes()
+            (tmp_path / "set" / kind / f"{number}.png").write_bytes(data if kind == "bars" else data[:200])
+    seen = study("efficientnet-lite0", tmp_path / "set", units=1)
+    assert (seen.images, len(seen.failures), seen.classes) == (4, 4, ())
+    assert seen.notes[-1].startswith("Which class a unit answers to is left out: of one there are no two images")
+    assert "left out" in Page(page_html(seen)).shown

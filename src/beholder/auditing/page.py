@@ -8,7 +8,6 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from string import Template
 from typing import Final
 
 from beholder.auditing.finding import SAFE, WORDS, Audit, Finding, Kind, Severity, changes_of
@@ -17,6 +16,7 @@ from beholder.errors import ImageError
 from beholder.evaluation.report import Thumbnails
 from beholder.evaluation.report.markup import exact, name, section, text
 from beholder.files import write_atomic
+from beholder.result.pages import fill_page
 
 SHOWN: Final = 36
 """Findings of each kind that are on the page; all are in its JSON twin."""
@@ -107,7 +107,7 @@ def page_html(audit: Audit, thumbnails: Thumbnails | None = None, place: str | N
         "source": text(audit.source),
         "bare": "" if kinds else ' class="bare"',
     }
-    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(values)
+    return fill_page(_TEMPLATE, values)
 
 
 def _hero(audit: Audit, place: str) -> str:

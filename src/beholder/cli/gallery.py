@@ -17,6 +17,7 @@ from beholder.cli.headline import headline
 from beholder.errors import ImageError, OutputExists, OutputFailed, UsageError
 from beholder.image import Isolation, Limits, Reader, expand
 from beholder.result import Classification, Embedding, ImageFailure, Label, Result
+from beholder.result.pages import page_template
 
 if TYPE_CHECKING:
     from beholder.model import ModelCard
@@ -75,7 +76,7 @@ class Gallery:
             self._page = (self._building / "index.html").open("w", encoding="utf-8")
         except OSError as error:
             raise OutputFailed(f"{self._folder}: cannot be written: {error.strerror or error}") from None
-        head, self._tail = _TEMPLATE.read_text(encoding="utf-8").split("$items")
+        head, self._tail = page_template(_TEMPLATE).split("$items")
         values = {"title": html.escape(self._title), "lead": html.escape(self._lead)}
         self._page.write(Template(head).substitute(values))
         return self

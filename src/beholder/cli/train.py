@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beholder.cli import printing
 from beholder.cli.data_options import add_data_options, read_data
-from beholder.cli.evaluate import warn_of_left_out
+from beholder.cli.evaluate import shown, warn_of_left_out
 from beholder.errors import UsageError
 
 if TYPE_CHECKING:
+    from beholder.data import Dataset
     from beholder.evaluation import Evaluation
     from beholder.training import Recipe, Run
+    from beholder.training.ranking import Ranking
 
 _STEPS = {
     "reading": "reading files",
@@ -36,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="change a key of the recipe"
     )
     parser.add_argument("--backbone", metavar="FILE|NAME", help="whose features are used (efficientnet-lite0)")
+    parser.add_argument(
+        "--compare", metavar="A,B,…", help="train several on a part, and the best on all: head, ARCHITECTURE[@WIDTH]"
+    )
+    parser.add_argument("--part", type=float, default=0.25, metavar="SHARE", help="of the images to compare on (0.25)")
     parser.add_argument("--force", action="store_true", help="replace an existing model file")
     parser.add_argument("--json", action="store_true", help="one JSON object: model, run, metrics")
     add_data_options(parser)
@@ -44,11 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; see the module."""
     from beholder.auditing import in_one_line, quick_findings
+    from beholder.files import require_writable
     from beholder.training import run_training
+    from beholder.training.runs import target_of
 
     started = time.perf_counter()
     recipe = _recipe(args)
     dataset = read_data(args.data, args)
+    if args.compare is not None:
+        require_writable(target_of(dataset, args.out), overwrite=args.force)
+        recipe = _best(dataset, recipe, args)
     with printing.steps(_STEPS) as report:
         done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report, say=printing.warn)
     material = done.learned.material
@@ -77,7 +89,32 @@ def _recipe(args: argparse.Namespace) -> Recipe:
             raise UsageError(f"{args.recipe}: the recipe cannot be read: {error}") from None
         recipe = Recipe.from_toml(text, args.recipe)
     recipe = recipe.with_settings(args.settings)
-    return recipe if args.backbone is None else replace(recipe, backbone=args.backbone)
+    return recipe if args.backbone is None else recipe.with_settings([f"backbone={json.dumps(args.backbone)}"])
+
+
+def _best(dataset: Dataset, recipe: Recipe, args: argparse.Namespace) -> Recipe:
+    """The recipe that does best on a part of the images; how all did is told."""
+    from beholder.data import ContentCache
+    from beholder.training.ranking import rank_recipes, recipes_of
+
+    if not 0 < args.part <= 1:
+        raise UsageError(f"--part: must be above 0 and at most 1, found {args.part:g}")
+    recipes = recipes_of([name.strip() for name in args.compare.split(",") if name.strip()], recipe)
+    with printing.steps(_STEPS) as report, ContentCache() as contents:
+        ranking = rank_recipes(dataset, recipes, contents, part=args.part, report=report)
+    tell = printing.warn if args.json else printing.say
+    _tell_ranking(ranking, tell)
+    return ranking.best.recipe
+
+
+def _tell_ranking(ranking: Ranking, tell: Callable[[str], None]) -> None:
+    width = max(len(candidate.name) for candidate in ranking.candidates)
+    tell(f"fitted on {ranking.fitted:,} images, measured on {ranking.held_out:,} others:")
+    for candidate in ranking.candidates:
+        beside = candidate.beside_best
+        words = "best" if beside is None else "worse" if beside.verdict == "worse" else "cannot be told from the best"
+        tell(f"  {candidate.name:<{width}}  {shown(candidate.measured)}  {candidate.seconds:6.1f} s  {words}")
+    tell(f"training {ranking.best.name} on all images")
 
 
 def _tell(done: Run, seconds: float) -> None:

@@ -136,8 +136,8 @@ def run_training(
     """
     recipe = recipe or Recipe()
     dataset = data if isinstance(data, Dataset) else read(data)
-    name = Path(out).stem if out is not None else dataset.root.resolve().name
-    target = Path(out) if out is not None else Path(f"{name}.onnx")
+    target = target_of(dataset, out)
+    name = target.stem if out is not None else dataset.root.resolve().name
     require_writable(target, overwrite=overwrite)
     log = _Log(report, say)
     train = _method_of(recipe, log.tell)
@@ -158,6 +158,11 @@ def run_training(
         kept = folder / f"{trained.card.name}.onnx"
         raise type(error)(f"{error}; the model is kept as {kept}") from None
     return Run(target, folder, trained.evaluation, trained.learned, issues)
+
+
+def target_of(dataset: Dataset, out: str | os.PathLike[str] | None) -> Path:
+    """Where the model file goes: where it is asked for, or `./<folder>.onnx`."""
+    return Path(out) if out is not None else Path(f"{dataset.root.resolve().name}.onnx")
 
 
 _Train = Callable[[Dataset, Recipe, ContentCache, str, Report], Trained]

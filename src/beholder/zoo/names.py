@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +39,17 @@ def _efficientnet_lite0() -> bytes:
     return build_efficientnet_lite0()
 
 
+def _classical(name: str) -> bytes:
+    from beholder.zoo.builtin.classical import build_classical
+
+    return build_classical(name)
+
+
 BUILTIN: Final[Mapping[str, Builtin]] = {
     "efficientnet-lite0": Builtin("3", _efficientnet_lite0),
+    "hog": Builtin("1", partial(_classical, "hog")),
+    "edges": Builtin("1", partial(_classical, "edges")),
+    "corners": Builtin("1", partial(_classical, "corners")),
 }
 """The models that come with Beholder, by name."""
 

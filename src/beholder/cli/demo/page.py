@@ -6,7 +6,6 @@ import base64
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Final
 
 import PIL.Image
@@ -15,6 +14,7 @@ from beholder.cli.demo.story import Fault, Story, Stranger
 from beholder.cli.demo.tiles import CLASSES
 from beholder.evaluation.report.markup import section, share_range, share_value, table, text
 from beholder.files import write_atomic
+from beholder.result.pages import fill_page
 
 if TYPE_CHECKING:
     from beholder.auditing import Finding
@@ -43,7 +43,7 @@ def write_page(story: Story, folder: Path) -> Path:
     values = {"lead": _lead(story), "tiles": _tiles(story), "sections": "".join(sections)}
     page = folder / "index.html"
     with write_atomic(page, overwrite=True) as stream:
-        stream.write(Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode())
+        stream.write(fill_page(_TEMPLATE, values).encode())
     return page
 
 

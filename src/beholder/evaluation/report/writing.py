@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 from typing import Any, Final
 
 from beholder.errors import OutputExists
@@ -16,6 +15,7 @@ from beholder.evaluation.report.markup import text
 from beholder.evaluation.report.pictures import LabelIssue, Thumbnails
 from beholder.files import write_atomic
 from beholder.records import to_json
+from beholder.result.pages import fill_page
 
 _TEMPLATE: Final = Path(__file__).with_name("report.html")
 
@@ -133,7 +133,7 @@ def report_html(
         "tiles": overview.tiles(evaluation),
         "sections": sections,
     }
-    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(values)
+    return fill_page(_TEMPLATE, values)
 
 
 def _navigation(sections: str) -> str:

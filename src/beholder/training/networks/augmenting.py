@@ -27,11 +27,13 @@ class Word(NamedTuple):
     Attributes:
         make: from the strength and the side of the input to the transform of a uint8 `(3, h, w)` image.
         strength: the usual one; None where there is none to choose.
+        most: the highest one; the lowest is 0.
         meaning: what it does, and what the strength means.
     """
 
     make: Callable[[float, int], v2.Transform]
     strength: float | None
+    most: float
     meaning: str
 
 
@@ -44,48 +46,57 @@ WORDS: Final[Mapping[str, Word]] = MappingProxyType(
         "crop": Word(
             lambda least, side: v2.RandomResizedCrop(side, scale=(least, 1.0), antialias=True),
             0.35,
+            1.0,
             "a part of the image, of at least this share of its area",
         ),
         "shift": Word(
             lambda share, side: v2.RandomCrop(side, padding=max(1, round(share * side))),
             0.1,
+            1.0,
             "moved by up to this share of its side, black where it was",
         ),
-        "flip": Word(lambda _, __: v2.RandomHorizontalFlip(), None, "half of the images mirrored, left to right"),
-        "flip-up": Word(lambda _, __: v2.RandomVerticalFlip(), None, "half of the images mirrored, top to bottom"),
-        "rotate": Word(lambda degrees, _: _affine(degrees=degrees), 10.0, "turned by up to so many degrees"),
-        "scale": Word(lambda by, _: _affine(scale=(1 - by, 1 + by)), 0.15, "larger or smaller by up to this share"),
-        "translate": Word(lambda by, _: _affine(translate=(by, by)), 0.1, "moved by up to this share of its side"),
+        "flip": Word(lambda _, __: v2.RandomHorizontalFlip(), None, 0.0, "half of the images mirrored, left to right"),
+        "flip-up": Word(lambda _, __: v2.RandomVerticalFlip(), None, 0.0, "half of the images mirrored, top to bottom"),
+        "rotate": Word(lambda degrees, _: _affine(degrees=degrees), 10.0, 180.0, "turned by up to so many degrees"),
+        "scale": Word(
+            lambda by, _: _affine(scale=(1 - by, 1 + by)), 0.15, 0.95, "larger or smaller by up to this share"
+        ),
+        "translate": Word(lambda by, _: _affine(translate=(by, by)), 0.1, 1.0, "moved by up to this share of its side"),
         "shear": Word(
             lambda degrees, _: _affine(shear=(-degrees, degrees, -degrees, degrees)),
             8.0,
+            60.0,
             "slanted by up to so many degrees",
         ),
         "distort": Word(
-            lambda by, _: v2.RandomPerspective(by, p=0.5, fill=_GREY), 0.3, "half of the images seen at a slant"
+            lambda by, _: v2.RandomPerspective(by, p=0.5, fill=_GREY), 0.3, 1.0, "half of the images seen at a slant"
         ),
         "color": Word(
             lambda by, _: v2.ColorJitter(by, by, by, by / 10),
             0.2,
+            1.0,
             "brightness, contrast and saturation changed by up to this share, hue by a tenth of it",
         ),
         "blur": Word(
             lambda chance, _: v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=chance),
             0.1,
+            1.0,
             "this share of the images blurred",
         ),
-        "grey": Word(lambda chance, _: v2.RandomGrayscale(chance), 0.1, "this share of the images without color"),
+        "grey": Word(lambda chance, _: v2.RandomGrayscale(chance), 0.1, 1.0, "this share of the images without color"),
         "erasing": Word(
             lambda chance, _: v2.RandomErasing(p=chance, scale=(0.02, 0.25), value=_GREY),
             0.25,
+            1.0,
             "a patch of this share of the images painted over",
         ),
         "randaugment": Word(
             lambda strength, _: v2.RandAugment(2, round(strength), fill=_GREY),
             7.0,
+            30.0,
             "two of fourteen changes drawn at random, of this strength of 30",
         ),
-        "none": Word(lambda _, __: v2.Identity(), None, "nothing is varied"),
+        "none": Word(lambda _, __: v2.Identity(), None, 0.0, "nothing is varied"),
     }
 )
 """What a recipe may say under `augment`, as `word` or `word:strength`."""
@@ -154,12 +165,13 @@ def _parse(text: str) -> tuple[str, float]:
         raise UsageError(f"augment: {name!r} is not known; {nearest(name, [*WORDS, 'auto'])}")
     if not colon:
         return name, word.strength or 0.0
+    if word.strength is None:
+        raise UsageError(f"augment: {name} takes no strength, found {text!r}")
     try:
         value = float(strength)
-        word.make(value, 32)
-    except (ValueError, TypeError):
+    except ValueError:
         value = float("nan")
-    if word.strength is None or not 0 <= value < float("inf"):
-        asked = "takes no strength" if word.strength is None else f"takes a strength such as {word.strength:g}"
-        raise UsageError(f"augment: {name} {asked}, found {text!r}")
+    if not 0 <= value <= word.most:
+        asked = f"a strength from 0 to {word.most:g}, such as {word.strength:g}"
+        raise UsageError(f"augment: {name} takes {asked}, found {text!r}")
     return name, value

@@ -77,6 +77,7 @@ class Progress:
         waited: of these, that it waited for batches.
         curve: a row for each epoch.
         losses: of the steps of this epoch.
+        recent: losses of the last steps, as many as `first_loss` is the mean of.
         first_loss: the mean of the first steps; 0 while there are fewer.
         best: of what is held out, and the epoch it was in.
         notes: what a person should know.
@@ -90,6 +91,7 @@ class Progress:
     waited: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)
     first_loss: float = 0.0
     best: tuple[float, int] = (-math.inf, -1)
     notes: list[str] = field(default_factory=list)
@@ -109,8 +111,11 @@ class Fitted(NamedTuple):
     failures: Mapping[int, str]
 
 
-class _NotANumber(Exception):
-    """The loss is no number, or has grown beyond bounds."""
+class _Diverged(Exception):
+    """The loss is no number, or has grown beyond bounds; the text says which."""
+
+
+_NO_NUMBER: Final = "was no number"
 
 
 class Fitting:
@@ -125,10 +130,11 @@ class Fitting:
     """
 
     def __init__(self, recognizer: Recognizer, plan: Plan, lesson: Lesson, keeper: Keeper, tell: Tell) -> None:
-        logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it tells the precision, each time
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, each time
         self.fabric = Fabric(accelerator="auto", devices=1, precision=plan.precision)
         self.plan, self.lesson, self.keeper, self.tell = plan, lesson, keeper, tell
         recognizer.to(self.fabric.device).to(memory_format=torch.channels_last)
+        recognizer.network.train()
         freeze(recognizer.network, plan.recipe.frozen)
         self.recognizer = recognizer
         model: nn.Module = recognizer.network
@@ -158,37 +164,43 @@ class Fitting:
                     progress.step = step + 1
                     progress.seconds, progress.waited = time.perf_counter() - clock, feed.waited - waited
                     self.tell(progress.step, progress.steps)
-                    if progress.step % per_epoch == 0 or progress.step == progress.steps:
+                    ends = progress.step % per_epoch == 0 or progress.step == progress.steps
+                    if not ends and not self.keeper.due():
+                        continue
+                    self.require_numbers()
+                    if ends:
                         self.end_epoch()
-                        self.save()
-                        if self.is_over():
-                            progress.steps = progress.step
-                            break
-                    elif self.keeper.due():
-                        self.save()
-            except _NotANumber:
-                self.step_back()
+                    self.save()
+                    if progress.step >= progress.steps:
+                        break
+            except _Diverged as error:
+                self.step_back(error)
                 progress = self.progress
         return self.finished()
 
     def take_step(self, step: int, batch: Batch) -> float:
         """One step of the optimizer; its loss, before the step. A batch that does not fit into memory is cut up."""
-        torch.manual_seed(seed_of(self.plan.recipe.seed, 1, step))
         rate = self.plan.learning_rate * rate_at(
             step, self.progress.steps, self.plan.recipe.schedule, self.plan.recipe.warmup
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"] / 2**self.progress.slowed
-        while True:
-            try:
-                loss = self.descend(batch)
-                break
-            except (RuntimeError, MemoryError) as error:
-                self.cut_up(error, len(batch.rows))
-        if not math.isfinite(loss) or self.has_diverged(loss):
-            raise _NotANumber
+        loss = self.descend_within_memory(step, batch)
+        if not math.isfinite(loss):
+            raise _Diverged(_NO_NUMBER)
+        if self.has_diverged(loss):
+            raise _Diverged(f"was over {_DIVERGED:g} times that of the first steps")
         self.average.update(self.recognizer.network, averaging(self.plan.recipe, self.progress.steps))
         return loss
+
+    def descend_within_memory(self, step: int, batch: Batch) -> float:
+        """As `descend`, in as many parts as it takes; what is drawn at random follows from the step alone."""
+        while True:
+            torch.manual_seed(seed_of(self.plan.recipe.seed, 1, step))
+            try:
+                return self.descend(batch)
+            except (RuntimeError, ValueError, MemoryError) as error:
+                self.cut_up(error, len(batch.rows))
 
     def descend(self, batch: Batch) -> float:
         """Gradients of all parts of a batch, and the step that follows from them."""
@@ -216,6 +228,10 @@ class Fitting:
     def cut_up(self, error: BaseException, images: int) -> None:
         """Halve the parts of a batch after an error that says there is no memory; raise any other."""
         text = str(error).casefold()
+        if "more than 1 value per channel" in text:
+            raise TrainingFailed(
+                "batch normalization needs more than one image of this size at a time; choose a larger batch or size"
+            ) from None
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in text:
             raise error
         if self.progress.parts >= images:
@@ -231,19 +247,24 @@ class Fitting:
     def has_diverged(self, loss: float) -> bool:
         """Whether losses have grown far beyond the first ones."""
         progress = self.progress
-        last = [*progress.losses[-_FIRST + 1 :], loss]
-        if len(last) < _FIRST:
+        progress.recent = [*progress.recent[-_FIRST + 1 :], loss]
+        if len(progress.recent) < _FIRST:
             return False
         if not progress.first_loss:
-            progress.first_loss = sum(last) / _FIRST
-        return sum(last) / _FIRST > _DIVERGED * progress.first_loss
+            progress.first_loss = sum(progress.recent) / _FIRST
+        return sum(progress.recent) / _FIRST > _DIVERGED * progress.first_loss
 
-    def step_back(self) -> None:
+    def require_numbers(self) -> None:
+        """Keep nothing that cannot be gone on from: the loss of a step is known before its weights are used."""
+        if not all(bool(weight.isfinite().all()) for weight in self.recognizer.network.parameters()):
+            raise _Diverged(_NO_NUMBER)
+
+    def step_back(self, error: _Diverged) -> None:
         """Go back to the last checkpoint, with half the learning rate."""
         at, slowed, notes = self.progress.step, self.progress.slowed + 1, self.progress.notes
         if slowed > MOST_SLOWED:
             raise TrainingFailed(
-                f"the loss is no number at step {at + 1:,}, also with a learning rate of "
+                f"the loss {error} at step {at + 1:,}, also with a learning rate of "
                 f"{self.plan.learning_rate / 2**MOST_SLOWED:.2g}; "
                 "set a lower learning_rate, or clip to a shorter gradient"
             )
@@ -252,7 +273,7 @@ class Fitting:
         rate = self.plan.learning_rate / 2**slowed
         self.progress.notes = [
             *notes,
-            f"The loss was no number at step {at + 1:,}: training went back to step {self.progress.step:,}, with the "
+            f"The loss {error} at step {at + 1:,}: training went back to step {self.progress.step:,}, with the "
             f"learning rate halved to {rate:.2g}.",
         ]
         self.save()
@@ -260,9 +281,7 @@ class Fitting:
     def begin(self) -> None:
         """Decide how a step fits into memory, and how many there are; and keep the start, to come back to."""
         shape = (self.plan.spec.channels, self.plan.spec.size, self.plan.spec.size)
-        self.progress.parts = parts_that_fit(
-            self.recognizer.network.train(), shape, self.plan.batch, self.fabric.device
-        )
+        self.progress.parts = parts_that_fit(self.recognizer.network, shape, self.plan.batch, self.fabric.device)
         self.progress.steps = self.plan.epochs * self.lesson.feed.steps_per_epoch
         if self.plan.recipe.minutes > 0:
             self.progress.steps = min(self.progress.steps, self.steps_within(self.plan.recipe.minutes * 60))
@@ -273,7 +292,7 @@ class Fitting:
         kept = copy.deepcopy((self.recognizer.network.state_dict(), self.optimizer.state_dict()))
         started, taken = 0.0, 0
         for step, batch in self.lesson.feed.batches(0, self.progress.steps):
-            self.descend(batch)
+            self.descend_within_memory(step, batch)
             if step == 0:
                 started = time.perf_counter()  # the first one is slower than the others
                 continue
@@ -287,7 +306,7 @@ class Fitting:
         return max(1, int(_RESERVE * seconds / each))
 
     def end_epoch(self) -> None:
-        """Look at the network on what is held out, and add a row to the curve."""
+        """Look at the network on what is held out, and add a row to the curve; it is the last where patience ends."""
         progress = self.progress
         row = {
             "epoch": math.ceil(progress.step / self.lesson.feed.steps_per_epoch),
@@ -304,6 +323,8 @@ class Fitting:
                     self.keeper.save("best", {"network": self.average.network.state_dict()})
         progress.curve.append(row)
         progress.losses = []
+        if self.is_over():
+            progress.steps = progress.step
 
     def looked_at(self) -> dict[str, float]:
         """The loss of the average on what is held out, and its top-1; of several labels, the loss from 0 down."""

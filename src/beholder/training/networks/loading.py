@@ -41,7 +41,8 @@ class Batch(NamedTuple):
     Attributes:
         images: uint8 `(B, 3, S, S)`.
         rows: int64 `(B,)`, which images they are.
-        failures: why images could not be read, by row; another of the batch stands in the place of each.
+        failures: why images could not be read, by row; another of the batch stands in the place of each. Where all
+            failed there are no images.
     """
 
     images: Tensor
@@ -51,7 +52,8 @@ class Batch(NamedTuple):
 
 def seed_of(*numbers: int) -> int:
     """A seed that follows from these numbers, and from no others."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    told = (len(numbers), *numbers)  # else zeros at the end would say nothing
+    return int(np.random.SeedSequence(told).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 class Feed:
@@ -84,7 +86,7 @@ class Feed:
         self._rows = np.asarray(rows, np.int64)
         self._batch = batch
         self._seed = seed
-        self._workers = workers or max(1, min(_MOST_WORKERS, (os.cpu_count() or 2) - 1))
+        self._workers = workers or max(1, min(_MOST_WORKERS, _cores() - 1))
         self.waited = 0.0
         self.failures: dict[int, str] = {}
 
@@ -94,7 +96,11 @@ class Feed:
         return max(1, len(self._rows) // self._batch)
 
     def batches(self, first: int, end: int) -> Iterator[tuple[int, Batch]]:
-        """The number and the batch of each step, from one on to before another."""
+        """The number and the batch of each step, from one on to before another.
+
+        Raises:
+            UnreadableImage: not one image of a batch can be read.
+        """
         loader: DataLoader[Batch] = DataLoader(
             self._varied,
             batch_size=None,
@@ -108,6 +114,8 @@ class Feed:
         for step, batch in enumerate(loader, first):
             self.waited += time.perf_counter() - asked
             self.failures |= batch.failures
+            if not len(batch.rows):
+                raise UnreadableImage(f"{len(batch.failures):,} images", next(iter(batch.failures.values())))
             yield step, batch
             asked = time.perf_counter()
 
@@ -148,11 +156,16 @@ class _Varied(Dataset[Batch]):
                 failures[row] = str(error)
                 continue
             made[row] = self._augmentation(whole, seed_of(self._seed, key.epoch, row))
-        if not made:
-            raise UnreadableImage(f"{len(failures):,} images", next(iter(failures.values())))
+        if not made:  # an error that is raised here would arrive as another
+            return Batch(torch.empty(0, dtype=torch.uint8), torch.empty(0, dtype=torch.int64), failures)
         rows = [row for row in key.rows if row in made]
         rows += [rows[place % len(rows)] for place in range(len(failures))]  # so that every batch has its size
         return Batch(torch.stack([made[row] for row in rows]), torch.tensor(rows), failures)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 
 
 def _begin_worker(_: int) -> None:

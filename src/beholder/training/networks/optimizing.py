@@ -37,7 +37,11 @@ def make_optimizer(network: Network, plan: Plan) -> torch.optim.Optimizer:
 
 
 def freeze(network: Network, stages: int) -> None:
-    """Keep the weights of the first stages as they are, and the statistics of their norms.
+    """Keep the weights of the first stages as they are, and the statistics of their norms, which are used as they are.
+
+    Args:
+        network: in training mode.
+        stages: how many, from the input on.
 
     Raises:
         UsageError: there are not so many stages.
@@ -49,7 +53,7 @@ def freeze(network: Network, stages: int) -> None:
             parameter.requires_grad_(False)
         for module in network.modules_of_stage(stage):
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = 0.0
+                module.eval()
 
 
 class Average:

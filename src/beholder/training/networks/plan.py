@@ -120,14 +120,14 @@ def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
         weight_decay=0.0,
         stage_decay=_decided(recipe.stage_decay, 0.8 if started else 1.0),
         optimizer="adamw",
-        precision=_precision(recipe, device),
+        precision="32-true",
         compiled=recipe.compile == "yes" or (recipe.compile == "auto" and device.type == "cuda" and images > 20_000),
         recipe=recipe,
     )
 
 
-def with_network(plan: Plan, network: Network) -> Plan:
-    """Decide what depends on the network: what it is optimized by, and how its images are resized."""
+def with_network(plan: Plan, network: Network, device: torch.device) -> Plan:
+    """Decide what depends on the network: what it is optimized by, in what precision, and how images are resized."""
     recipe, started = plan.recipe, plan.pretrained or plan.weights_file is not None
     normed = any(isinstance(module, _NORMS) for module in network.modules())
     optimizer = "adamw" if recipe.optimizer == "auto" else recipe.optimizer
@@ -141,6 +141,7 @@ def with_network(plan: Plan, network: Network) -> Plan:
         optimizer=optimizer,
         learning_rate=_decided(recipe.learning_rate, rate),
         weight_decay=_decided(recipe.weight_decay, decay),
+        precision=_precision(recipe, network, device),
     )
 
 
@@ -186,10 +187,14 @@ def _batch(images: int, size: int) -> int:
     return int(np.clip(2 ** int(np.log2(max(1, images / 20))), 8, most))
 
 
-def _precision(recipe: Recipe, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
+def _precision(recipe: Recipe, network: Network, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
+    """On a CPU that has instructions for it, bf16 is up to twice as fast for dense layers and slower for depthwise ones
+    (benchmarks/README.md).
+    """
     if recipe.precision != "auto":
         return "bf16-mixed" if recipe.precision == "bf16" else "32-true"
     if device.type == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16-mixed" if device.type == "cpu" and fast else "32-true"
+    depthwise = any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
+    return "bf16-mixed" if device.type == "cpu" and fast and not depthwise else "32-true"

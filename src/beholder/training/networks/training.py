@@ -98,6 +98,17 @@ def train_network(
     return trained
 
 
+def learn_network(
+    dataset: Dataset, recipe: Recipe, contents: ContentCache, name: str, report: Report | None = None
+) -> Learned:
+    """Train a network for what it says of images that it has not seen; as `train_network`, and nothing is exported."""
+    with torch.random.fork_rng():
+        work = _prepare(dataset, recipe, contents, name, report or (lambda *_: None), lambda _: None)
+        learned, _, _ = _fit_all(work)
+    work.keeper.remove()
+    return learned
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """What a training has before a network is fitted.
@@ -162,7 +173,7 @@ def _planned(recipe: Recipe, material: Material) -> tuple[Plan, Network, list[st
     else:
         if recipe.weights == "auto" and not plan.pretrained:
             notes.append(f"{recipe.architecture} is trained from random weights: {_why_random(plan)}")
-    return with_network(plan, network), network, notes
+    return with_network(plan, network, device), network, notes
 
 
 def _why_random(plan: Plan) -> str:

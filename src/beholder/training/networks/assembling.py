@@ -1,0 +1,64 @@
+"""What builders share: rounding widths, dropping strides, and putting body and head together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, cast
+
+from torch import nn
+
+from beholder.model.geometry import Resample
+from beholder.training.networks.architectures import Spec
+from beholder.training.networks.network import Network, Stages, Triple
+
+IMAGENET_MEAN: Final[Triple] = (123.675, 116.28, 103.53)
+IMAGENET_STD: Final[Triple] = (58.395, 57.12, 57.375)
+_LUMA: Final = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in grey, ITU-R BT.601, as Pillow converts."""
+
+SMALL: Final = 64
+"""Up to this many pixels a side, networks made for 224 give up their first strides."""
+
+
+def scaled(channels: Iterable[int], width: float, divisor: int = 8) -> tuple[int, ...]:
+    """Numbers of channels times the width, rounded to a multiple of the divisor, which is also the least.
+
+    A number that the divisor does not divide as published is rounded to a whole number only.
+    """
+    if width == 1:
+        return tuple(channels)
+    steps = ((count, divisor if count % divisor == 0 else 1) for count in channels)
+    return tuple(max(step, round(count * width / step) * step) for count, step in steps)
+
+
+def drop_strides(body: nn.Module, names: Iterable[str]) -> None:
+    """Let convolutions and pools keep the size of their input: no stride, and the padding that goes with that."""
+    for name in names:
+        layer = body.get_submodule(name)
+        if isinstance(layer, nn.Conv2d):
+            layer.stride = (1, 1)
+        else:
+            body.set_submodule(name, nn.Identity())
+
+
+def assemble(
+    body: nn.Module,
+    features: int,
+    spec: Spec,
+    *,
+    stages: Stages,
+    dropout: float = 0.0,
+    last: nn.Linear | None = None,
+    mean: Triple = IMAGENET_MEAN,
+    std: Triple = IMAGENET_STD,
+    interpolation: str = "bilinear",
+) -> Network:
+    """The network of a body that makes `features` numbers; the dropout is the paper's, which the spec may replace."""
+    share = dropout if spec.dropout is None else spec.dropout
+    last = last if last is not None else nn.Linear(features, spec.classes)
+    if spec.channels == 1:
+        mean = (sum(part * value for part, value in zip(_LUMA, mean, strict=True)),) * 3
+        std = (sum(part * value for part, value in zip(_LUMA, std, strict=True)),) * 3
+    head = nn.Sequential(nn.Dropout(share), last)
+    filter_name = cast(Resample, interpolation)
+    return Network(body, head, stages=stages, mean=mean, std=std, interpolation=filter_name)

@@ -1,0 +1,1 @@
+"""Networks that no library keeps, or keeps in one width only."""
