@@ -268,6 +268,21 @@ def test_where_a_model_is_gone_nothing_is_claimed(pair: tuple[Path, Path]) -> No
     assert paired_test(*runs) is None
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere", "/elsewhere", "a" * 5000, "a\0b", "\ud800", "\u202e\n"])
+def test_a_name_leads_nowhere_else(data: Path, tmp_path: Path, name: str) -> None:
+    (data / "elsewhere.onnx").parent.mkdir()
+    (data / "elsewhere.onnx").write_bytes(b"")
+    run = read_run(make_run(data, "20260101-101112-a-0001", name=name))
+    assert run.model is None
+    assert footing([run, run]).kind == "unknown"
+    write_runs_page([run, run], tmp_path / "runs.html")
+
+
+def test_a_path_that_no_file_can_have(data: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        find_run("/" + "a" * 5000)
+
+
 def test_a_folder_is_removed_and_nothing_beside_it(data: Path) -> None:
     first, second = (make_run(data, f"2026010{day}-101112-a-000{day}") for day in (1, 2))
     remove_folder(first)

@@ -45,7 +45,7 @@ def headline_of(one: RunRecord) -> str:
     measured = one.metrics.get(one.headline or "")
     if measured is None or measured.value is None or measured.low is None or measured.high is None:
         return "not measured"
-    value = f"{100 * measured.value:.1f}% ({100 * measured.low:.0f} to {100 * measured.high:.0f})"
+    value = _share(measured.value, measured.low, measured.high, places=0)
     return f"mAP {value}" if one.headline == "map" else value
 
 
@@ -57,7 +57,13 @@ def value_of(metric: str, measured: Estimate | None) -> str:
         return f"{measured.value:.2f} ({measured.low:.2f} to {measured.high:.2f})"
     if metric in ("ece", "aurc"):
         return f"{measured.value:.3f} ({measured.low:.3f} to {measured.high:.3f})"
-    return f"{100 * measured.value:.1f}% ({100 * measured.low:.1f} to {100 * measured.high:.1f})"
+    return _share(measured.value, measured.low, measured.high, places=1)
+
+
+def _share(value: float, low: float, high: float, *, places: int) -> str:
+    from beholder.evaluation.report import percent
+
+    return f"{percent(value)} ({percent(low, places).rstrip('%')} to {percent(high, places).rstrip('%')})"
 
 
 def metric_title(metric: str) -> str:

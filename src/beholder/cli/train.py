@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compare", metavar="A,B,…", help="train several on a part, and the best on all: head, ARCHITECTURE[@WIDTH]"
     )
     parser.add_argument("--part", type=float, default=0.25, metavar="SHARE", help="of the images to compare on (0.25)")
+    parser.add_argument("--preview", metavar="FILE", help="only write how a network's images are varied, as a JPEG")
     parser.add_argument("--force", action="store_true", help="replace an existing model file")
     parser.add_argument("--json", action="store_true", help="one JSON object: model, run, metrics")
     add_data_options(parser)
@@ -58,10 +60,12 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     recipe = _recipe(args)
     dataset = read_data(args.data, args)
+    if args.preview is not None:
+        return _preview(dataset, recipe, args)
     if args.compare is not None:
         require_writable(target_of(dataset, args.out), overwrite=args.force)
         recipe = _best(dataset, recipe, args)
-    with printing.steps(_STEPS) as report:
+    with printing.steps(_STEPS) as report, _going_on_later():
         done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report, say=printing.warn)
     material = done.learned.material
     for note in material.dataset.notes[len(dataset.notes) :]:
@@ -76,6 +80,35 @@ def run(args: argparse.Namespace) -> int:
     else:
         _tell(done, time.perf_counter() - started)
     return 1 if material.failures or len(material.dataset.notes) > len(dataset.notes) else 0
+
+
+@contextmanager
+def _going_on_later() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        printing.warn("what is done so far is kept: the same command goes on from there")
+        raise
+
+
+def _preview(dataset: Dataset, recipe: Recipe, args: argparse.Namespace) -> int:
+    """Write the contact sheet of a network's images, and train nothing."""
+    from beholder.data import ContentCache
+    from beholder.files import require_writable, write_atomic
+    from beholder.training.networks import require_packages
+
+    if recipe.method != "network":
+        raise UsageError("--preview: shows how a network's images are varied; name one with --set architecture=NAME")
+    require_packages()
+    require_writable(args.preview, overwrite=args.force)
+    from beholder.training.networks.training import preview
+
+    with printing.steps(_STEPS) as report, ContentCache() as contents:
+        sheet = preview(dataset, recipe, contents, report)
+    with write_atomic(args.preview, overwrite=args.force) as stream:
+        stream.write(sheet)
+    printing.say(args.preview)
+    return 0
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:

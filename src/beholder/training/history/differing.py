@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from beholder.training.history.record import RunRecord, usual_recipe
@@ -132,7 +132,7 @@ def paired_test(first: RunRecord, second: RunRecord) -> str | None:
     """
     if first.model is None or second.model is None:
         return None
-    there = first.source is not None and Path(first.source).exists()
+    there = first.source is not None and os.path.exists(first.source)
     usable = there and first.dataset == second.dataset and footing((first, second)).unseen != 0
     data = shlex.quote(str(first.source)) if usable else "DATA"
     return f"beholder compare {shlex.join([str(first.model), str(second.model)])} {data}"

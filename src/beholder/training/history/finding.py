@@ -75,7 +75,7 @@ def find_folder(text: str, *, newest: bool = True) -> Path:
     """
     if os.sep in text or (os.altsep or os.sep) in text or text in (".", ".."):
         path = Path(text)
-        return path.parent if path.is_file() else path
+        return path.parent if os.path.isfile(path) else path
     history = list_runs()
     if text in history.short:
         return runs_dir() / text

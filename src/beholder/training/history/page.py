@@ -102,8 +102,8 @@ def _verdict(runs: Sequence[RunRecord], ground: Footing | None) -> str:
     reason = text(ground.reason)
     if ground.comparable:
         words = (
-            f"<b>The numbers can be compared:</b> {reason}. Intervals that overlap do not say that two are equal; "
-            "<code>beholder runs compare</code> names the paired test that does."
+            f"<b>The numbers can be compared:</b> {reason}. Intervals that overlap do not say that two are equal: "
+            "the paired test that <code>beholder runs compare</code> names is sharper."
         )
         return f'<p class="verdict">{words}</p>'
     return f'<p class="verdict bad"><b>The numbers cannot be compared as they stand:</b> {reason}.</p>'

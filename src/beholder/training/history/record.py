@@ -96,7 +96,7 @@ class RunRecord:
     def model(self) -> Path | None:
         """The copy of the model file; `None` where it is gone."""
         path = self.folder / f"{self.name}.onnx"
-        return path if path.is_file() else None
+        return path if path.parent == self.folder and os.path.isfile(path) else None
 
     def unusual(self) -> dict[str, Any]:
         """The keys of the recipe that are not as usual, or not known here."""
@@ -107,7 +107,7 @@ class RunRecord:
         """All that was measured; `None` where the report is gone or was written by another version."""
         try:
             return Evaluation.from_dict(_json(self.folder / "report.json"))
-        except UsageError:
+        except (UsageError, OverflowError):
             return None
 
     def fitted_on(self) -> frozenset[str] | None:
@@ -116,7 +116,7 @@ class RunRecord:
             return None
         try:
             marks = read_card(self.model).provenance.fitted_on
-        except ModelError:
+        except (ModelError, OSError):
             return None
         return None if marks is None else frozenset(marks)
 

@@ -188,8 +188,9 @@ def _batch(images: int, size: int) -> int:
 
 
 def _precision(recipe: Recipe, network: Network, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
-    """On a CPU that has instructions for it, bf16 is up to twice as fast for dense layers and slower for depthwise ones
-    (benchmarks/README.md).
+    """Where nothing is asked for: bf16 on a GPU that has it, and on a CPU that is fast at it.
+
+    With instructions for it, a CPU takes half the time for dense layers, and more for depthwise ones.
     """
     if recipe.precision != "auto":
         return "bf16-mixed" if recipe.precision == "bf16" else "32-true"

@@ -54,6 +54,8 @@ TOLERANCE: Final = 1e-3
 THROUGH_THE_FILE: Final = 32
 """Images that are also asked for through the whole file: decoding, geometry and graph."""
 
+SHEET: Final = "augmentations.jpg"
+
 _FOR_PROTOTYPES: Final = 5_000
 
 Say = Callable[[str], None]
@@ -98,6 +100,16 @@ def train_network(
     return trained
 
 
+def preview(dataset: Dataset, recipe: Recipe, contents: ContentCache, report: Report | None = None) -> bytes:
+    """A contact sheet, as JPEG, of how images would be varied; nothing is trained. Raises as `train_network`."""
+    tell: Report = report or (lambda *_: None)
+    with torch.random.fork_rng():
+        _, material = _looked_at(dataset, recipe, contents, tell)
+        plan, network, _ = _planned(recipe, material)
+        material, pixels = _decoded(material, plan, tell)
+        return _sheet(material, pixels, plan, network)
+
+
 def learn_network(
     dataset: Dataset, recipe: Recipe, contents: ContentCache, name: str, report: Report | None = None
 ) -> Learned:
@@ -136,25 +148,30 @@ class _Work:
 
 def _prepare(dataset: Dataset, recipe: Recipe, contents: ContentCache, name: str, tell: Report, say: Say) -> _Work:
     """Read, look, decide and decode; and show what the network will see."""
-    known = with_digests(dataset, contents, lambda done, total: tell("reading", done, total))
-    version = save_version(known)
-    few = len(known.samples) <= COMPARED_BY_SIGHT
-    backbone = Backbone(find(DEFAULT_MODEL)) if few else None
-    material = gather(known, backbone, recipe, contents, lambda done, total: tell("looking", done, total))
+    version, material = _looked_at(dataset, recipe, contents, tell)
     plan, network, notes = _planned(recipe, material)
     for note in notes:
         say(note)
     material, pixels = _decoded(material, plan, tell)
     keeper = Keeper(unfinished_folder(version, recipe.to_toml(), name, __version__, torch.__version__))
-    if keeper.load("final") or keeper.folder.exists():
-        say("an unfinished training of the same images by the same recipe is there: going on with it")
-    sheet = contact_sheet(
-        pixels, np.flatnonzero(material.fitted), _augmentation(plan), _intake(plan, network), recipe.seed
-    )
-    with write_atomic(keeper.folder / "augmentations.jpg", overwrite=True) as stream:
-        stream.write(sheet)
-    say(f"what the network will see: {keeper.folder / 'augmentations.jpg'}")
+    if any(keeper.folder.glob("**/checkpoint.pt")):
+        say("an unfinished training of the same images by the same recipe was found: it goes on where it was")
+    with write_atomic(keeper.folder / SHEET, overwrite=True) as stream:
+        stream.write(_sheet(material, pixels, plan, network))
+    say(f"what the network will see: {keeper.folder / SHEET}")
     return _Work(plan, material, pixels, version, keeper, notes, tell, say)
+
+
+def _looked_at(dataset: Dataset, recipe: Recipe, contents: ContentCache, tell: Report) -> tuple[str, Material]:
+    known = with_digests(dataset, contents, lambda done, total: tell("reading", done, total))
+    backbone = Backbone(find(DEFAULT_MODEL)) if len(known.samples) <= COMPARED_BY_SIGHT else None
+    material = gather(known, backbone, recipe, contents, lambda done, total: tell("looking", done, total))
+    return save_version(known), material
+
+
+def _sheet(material: Material, pixels: Pixels, plan: Plan, network: Network) -> bytes:
+    rows = np.flatnonzero(material.fitted)
+    return contact_sheet(pixels, rows, _augmentation(plan), _intake(plan, network), plan.recipe.seed)
 
 
 def _planned(recipe: Recipe, material: Material) -> tuple[Plan, Network, list[str]]:
@@ -312,7 +329,7 @@ def _exported(work: _Work, learned: Learned, fitted: Fitted, rows: NDArray[np.in
         facts={**plan.facts(), **_facts(plan, fitted), **agreement, "notes": [*work.notes, *fitted.progress.notes]},
         curve=fitted.progress.curve,
         files={
-            "augmentations.jpg": (work.keeper.folder / "augmentations.jpg").read_bytes(),
+            SHEET: (work.keeper.folder / SHEET).read_bytes(),
             "weights.safetensors": weights_bytes(fitted.recognizer.network),
         },
     )
