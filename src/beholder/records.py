@@ -134,7 +134,8 @@ def _convert_union(hint: Any, value: Any, place: str) -> Any:
     try:
         return _convert(inner, value, place)
     except RecordError as error:
-        raise error if not words else RecordError(str(error).replace("must be", f"must be {', '.join(words)} or", 1)) from None
+        asked = f"must be {', '.join(words)} or" if words else "must be"
+        raise RecordError(str(error).replace("must be", asked, 1)) from None
 
 
 def _convert_tuple(hint: Any, value: Any, place: str) -> tuple[Any, ...]:

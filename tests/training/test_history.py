@@ -254,7 +254,7 @@ def test_runs_on_other_images_of_the_same_data_cannot(pair: tuple[Path, Path], c
 
 def test_runs_that_held_out_parts_by_other_seeds_cannot(pair: tuple[Path, Path]) -> None:
     for folder in pair:
-        edit(folder / "report.json", count=9)
+        edit(folder / "report.json", count=9, kind="held-out")
     assert footing([read_run(folder) for folder in pair]).comparable
     recipe = (pair[1] / "recipe.toml").read_text()
     (pair[1] / "recipe.toml").write_text(re.sub("(?m)^seed.*$", "seed = 5", recipe))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from beholder.training.history import RunRecord
 
 _WIDTH: Final = 10
-_PART: Final = {"test": "test images", "cross-validated": "images, left out in turn or held out"}
+_PART: Final = {"test": "test images", "cross-validated": "images, left out in turn", "held-out": "images held out"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

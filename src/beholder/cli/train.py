@@ -167,8 +167,9 @@ def _measured_on(measured: Evaluation) -> str:
     """On which images, in a few words; the report has more."""
     from beholder.evaluation.report import images
 
-    if measured.kind == "cross-validated":
+    if measured.tuned_here:
         tuned = "; its labels' thresholds were chosen on them too" if measured.multi_label else ""
-        return f"{images(measured.count)}, each left out of training in turn{tuned}"
+        how = "held out of training" if measured.kind == "held-out" else "each left out of training in turn"
+        return f"{images(measured.count)}, {how}{tuned}"
     seen = "which it has not seen" if measured.copies_apart else "whose files it was not fitted on"
     return f"{images(measured.count, 'test image')}, {seen}"

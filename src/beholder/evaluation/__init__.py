@@ -5,7 +5,7 @@ from beholder.evaluation.choosing import UNREADABLE
 from beholder.evaluation.comparing import Comparison, compare_predictions
 from beholder.evaluation.comparing_models import compare
 from beholder.evaluation.evaluating import evaluate_predictions
-from beholder.evaluation.evaluation import EVALUATION_SCHEMA_VERSION, Evaluation
+from beholder.evaluation.evaluation import EVALUATION_SCHEMA_VERSION, Evaluation, EvaluationKind
 from beholder.evaluation.intervals import NOT_MEASURED, Estimate, more_needed, proportion
 from beholder.evaluation.parts import LeftOut
 from beholder.evaluation.predictions import Predictions, Strangers
@@ -19,6 +19,7 @@ __all__ = [
     "Comparison",
     "Estimate",
     "Evaluation",
+    "EvaluationKind",
     "LeftOut",
     "Predictions",
     "Strangers",

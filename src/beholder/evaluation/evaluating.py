@@ -43,7 +43,7 @@ def evaluate_predictions(
         model: its name.
         dataset: digest of the dataset.
         kind: `test` where the images were set apart from training; `cross-validated` where each was answered by a model
-            fitted without it.
+            fitted without it; `held-out` where one part was kept for all about confidence.
         fitted_known: whether it is known which images the model was fitted on, so that none of these is among them.
         copies_apart: whether nothing that was measured shows the same as an image that the model was fitted on.
         unknown_budget: the share of known images that the model's rule for *unknown* may leave unanswered.

@@ -34,7 +34,7 @@ from beholder.records import RecordError, from_json, to_json
 
 EVALUATION_SCHEMA_VERSION: Final = 1
 
-EvaluationKind = Literal["test", "cross-validated"]
+EvaluationKind = Literal["test", "cross-validated", "held-out"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,8 @@ class Evaluation:
     Attributes:
         model: its name.
         dataset: digest of the dataset, `sha256:…`.
-        kind: `test`: images set apart; `cross-validated`: each image answered by a model fitted without it.
+        kind: `test`: images set apart; `cross-validated`: each image answered by a model fitted without it; `held-out`:
+            one part that the model was not fitted on, and that its confidence was made from.
         fitted_known: whether it is known which images the model was fitted on; where it is not, some of those measured
             may be among them.
         copies_apart: whether it was made sure that none of the images shows the same as one that the model was fitted
@@ -111,6 +112,11 @@ class Evaluation:
         if name != "metrics" and name in self.metrics:
             return self.metrics[name]
         raise AttributeError(f"an evaluation has no {name!r}; its metrics: {', '.join(self.metrics)}")
+
+    @property
+    def tuned_here(self) -> bool:
+        """Whether all about confidence was made from the answers that were measured: it fits them by construction."""
+        return self.kind != "test"
 
     def confusion_matrix(self) -> Integers:
         """The confusion matrix, int64 `(K, K)`, a row for each true class.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from beholder import __version__
 from beholder.evaluation import (
     UNREADABLE,
     Evaluation,
+    EvaluationKind,
     LeftOut,
     Strangers,
     evaluate_predictions,
@@ -27,6 +29,12 @@ NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a
 
 FITTED_ON: Final = "fitted on: a part was held out, and the numbers are of that part"
 """Why an image is not in numbers that one part was held out for."""
+
+_MEASURED_ON: Final[Mapping[EvaluationKind, str]] = {
+    "test": "its test images",
+    "cross-validated": "images left out in turn (cross-validated)",
+    "held-out": "images held out",
+}
 
 _MOSTLY_DIFFERENT: Final = 0.9
 
@@ -56,13 +64,21 @@ def measure(learned: Learned, card: ModelCard, tested: Answers, strangers: Answe
         said,
         model=card.name,
         dataset=learned.version,
-        kind="test" if has_test else "cross-validated",
+        kind=_kind(learned),
         copies_apart=_copies_apart(material),
         unknown_budget=None if card.unknown is None else card.unknown.budget,
         left_out=_left_out(learned, has_test),
         notes=(*material.dataset.notes, *_alike_notes(material, rows)),
         seed=seed,
     )
+
+
+def _kind(learned: Learned) -> EvaluationKind:
+    material = learned.material
+    if material.tested.any():
+        return "test"
+    fitted_on = (material.folds >= 0) & ~learned.calibrating
+    return "held-out" if fitted_on.any() else "cross-validated"
 
 
 def _copies_apart(material: Material) -> bool:
@@ -100,7 +116,7 @@ def _strangers(material: Material, card: ModelCard, strangers: Answers | None, k
 
 def measures_of(evaluation: Evaluation) -> tuple[Measure, ...]:
     """The numbers of an evaluation as a card holds them."""
-    kind = "its test images" if evaluation.kind == "test" else "images left out in turn (cross-validated)"
+    kind = _MEASURED_ON[evaluation.kind]
     return tuple(
         Measure(
             metric=name,

@@ -109,7 +109,7 @@ def _for_each_class(evaluation: Evaluation) -> str:
 
 def _promise(evaluation: Evaluation, promised: int, sizes: SetSizes) -> str:
     covered, size = evaluation.metrics[f"coverage_{promised}"], evaluation.metrics[f"set_size_{promised}"]
-    kept = "" if evaluation.kind == "cross-validated" else _kept(covered, size, promised / 100)
+    kept = "" if evaluation.tuned_here else _kept(covered, size, promised / 100)
     total = sum(one.count for one in sizes.sizes)
     rows = [(_names(one.size), bar(one.count / total), exact(one.count, f"{one.count:,}")) for one in _folded(sizes)]
     rest = [one for one in sizes.sizes if one.size >= _SHOWN_SIZES]

@@ -98,9 +98,9 @@ def tiles(evaluation: Evaluation) -> str:
 def _tile(evaluation: Evaluation, metric: str) -> str:
     measured = evaluation.metrics[metric]
     title, note = _TILE_WORDS[metric]
-    if metric in _PROMISED and evaluation.kind == "cross-validated":
+    if metric in _PROMISED and evaluation.tuned_here:
         note += "; true by construction: made from these answers"
-    if metric in _TUNED and evaluation.kind == "cross-validated":
+    if metric in _TUNED and evaluation.tuned_here:
         note += "; flattered: thresholds were chosen on these answers"
     if measured.value is None:
         return tile(title, NOT_MEASURED, note)
@@ -114,7 +114,7 @@ def _calibration_tile(evaluation: Evaluation) -> str:
         return tile(title, NOT_MEASURED, "expected calibration error")
     mean, high = exact(perfect.mean, percent(perfect.mean)), exact(perfect.high, percent(perfect.high))
     note = f"a perfect model shows {mean} on as many images, up to {high} by chance"
-    if evaluation.kind == "cross-validated":
+    if evaluation.tuned_here:
         note += "; made from these answers"
     line = track(measured, mark=perfect.high)
     return tile(title, share_value(measured, 1), f"{share_range(measured, places=1)}<br>{note}", line)

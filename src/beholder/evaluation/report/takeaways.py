@@ -15,6 +15,11 @@ _ELSEWHERE: Final = "“beholder evaluate” on other images tests it"
 
 def measured_on(evaluation: Evaluation) -> str:
     """On what it was measured, in a sentence."""
+    if evaluation.kind == "held-out":
+        return (
+            f"Measured on {images(evaluation.count)} that were held out of training, and that all about its confidence "
+            "was made from."
+        )
     if evaluation.kind == "cross-validated":
         return (
             f"Estimated by cross-validation on {images(evaluation.count)}: each was answered by a model that was "
@@ -77,13 +82,13 @@ def _weakest(evaluation: Evaluation) -> str:
 
 def by_construction(evaluation: Evaluation) -> str:
     """That promises were kept on the answers they were made from, where it is so: that they were is no news."""
-    if evaluation.kind != "cross-validated":
+    if not evaluation.tuned_here:
         return ""
     return f"True by construction here: the thresholds were made from these answers; {_ELSEWHERE}."
 
 
 def _tuned(evaluation: Evaluation) -> str:
-    if not evaluation.multi_label or evaluation.kind != "cross-validated":
+    if not evaluation.multi_label or not evaluation.tuned_here:
         return ""
     return (
         "The thresholds of its labels were chosen on these same answers, so on new images expect somewhat fewer right "
@@ -101,7 +106,7 @@ def confidence_words(evaluation: Evaluation) -> str:
     error, perfect = evaluation.metrics["ece"], evaluation.ece_if_calibrated
     if error.value is None or perfect is None:
         return ""
-    if error.value <= perfect.high and evaluation.kind == "cross-validated":
+    if error.value <= perfect.high and evaluation.tuned_here:
         return f"Its confidence fits these answers by construction: it was made from them; {_ELSEWHERE}."
     if error.value <= perfect.high:
         return "Its confidence can be taken at its word, as far as so many images can tell."
@@ -121,7 +126,7 @@ def _unknown(evaluation: Evaluation) -> str:
     left = evaluation.metrics["unanswered_share"]
     own = "" if left.value is None else f"{round(left.value * left.count)} of {images(left.count)} of known classes"
     after = _over_budget(evaluation)
-    if evaluation.kind == "cross-validated":
+    if evaluation.tuned_here:
         after = ", as many as its rule was set to on these answers." if own else "."
     if not found:
         return f"It answers “unknown” to {own}{after}{_counted_labels(evaluation)}" if own else ""

@@ -107,7 +107,7 @@ def footing(runs: Sequence[RunRecord]) -> Footing:
         return Footing("other images", "one was measured on a test part, another by leaving images out in turn", unseen)
     counts = [one.count for one in measured if one is not None]
     other = len(set(counts)) > 1 or len(set(fitted)) > 1
-    if other or (kinds == {"cross-validated"} and _parts_differ(runs, counts)):
+    if other or (kinds == {"held-out"} and _parts_differ(runs, counts)):
         return Footing("other images", "they were measured on different images of the same data", unseen)
     return Footing("same images", "they were measured on the same images of the same data", unseen)
 
