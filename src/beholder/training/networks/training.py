@@ -28,8 +28,8 @@ from beholder.training.learned import Learned, Report
 from beholder.training.material import Material, gather, image_weights
 from beholder.training.measuring import measure, measures_of
 from beholder.training.networks.answering import Recognizer, answers
-from beholder.training.networks.architectures import find_architecture
 from beholder.training.networks.augmenting import Augmentation
+from beholder.training.networks.checking import require_possible
 from beholder.training.networks.cleaning import Intake
 from beholder.training.networks.exporting import ExportedNetwork, export_network
 from beholder.training.networks.fitting import Fitted, Fitting, Lesson
@@ -87,7 +87,6 @@ def train_network(
         OutputFailed: a checkpoint or the cache cannot be written.
     """
     tell: Report = report or (lambda *_: None)
-    find_architecture(recipe.architecture)
     started = time.perf_counter()
     with torch.random.fork_rng():
         work = _prepare(dataset, recipe, contents, name, tell, say or (lambda _: None))
@@ -97,6 +96,8 @@ def train_network(
         trained = _exported(work, learned, fitted, rows, name)
     work.keeper.remove()
     tell("done", 1, 1)
+    rate, waited = trained.facts["images_per_second"], trained.facts["waited_share"]
+    work.say(f"{rate:,.0f} images a second while training; {waited:.0%} of that time it waited for them")
     return trained
 
 
@@ -163,6 +164,7 @@ def _prepare(dataset: Dataset, recipe: Recipe, contents: ContentCache, name: str
 
 
 def _looked_at(dataset: Dataset, recipe: Recipe, contents: ContentCache, tell: Report) -> tuple[str, Material]:
+    require_possible(recipe)
     known = with_digests(dataset, contents, lambda done, total: tell("reading", done, total))
     backbone = Backbone(find(DEFAULT_MODEL)) if len(known.samples) <= COMPARED_BY_SIGHT else None
     material = gather(known, backbone, recipe, contents, lambda done, total: tell("looking", done, total))
@@ -383,7 +385,12 @@ def _strangers(work: _Work, exported: ExportedNetwork) -> Answers | None:
     if not strangers:
         return None
     pixels = pixels_of(strangers, work.material.facts, work.plan.geometry)
-    return exported.answer(pixels, range(len(strangers)))
+    try:
+        return exported.answer(pixels, range(len(strangers)))
+    except ImageError as error:  # gone since it was looked at: no reason to lose what was trained
+        work.notes.append(f"nothing was measured on images of nothing known: {error}")
+        work.say(work.notes[-1])
+        return None
 
 
 def _refuse_disagreement(
