@@ -60,13 +60,14 @@ def from_timm(
     if spec.size <= SMALL:
         drop_strides(body, small)
     facts = body.pretrained_cfg
+    loaded = pretrained and facts["num_classes"] == spec.classes
     return assemble(
         body,
         last.in_features if isinstance(last, nn.Linear) else body.num_features,
         spec,
         stages=stages if isinstance(stages, tuple) else stages(body),
         dropout=dropout,
-        last=last if isinstance(last, nn.Linear) else None,
+        last=last if loaded and isinstance(last, nn.Linear) else None,  # else timm's start is too loud for few classes
         mean=_in_bytes(facts["mean"]),
         std=_in_bytes(facts["std"]),
         interpolation=facts["interpolation"],

@@ -73,7 +73,7 @@ class Keeper:
         """Arrays that were kept; None where there are none, or they cannot be read."""
         path = self.folder / f"{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:  # it leaves a damaged file open
                 return dict(arrays)
         except Exception:  # as above
             return None

@@ -63,8 +63,10 @@ def alexnet(spec: Spec, pretrained: bool) -> Network:
         *(nn.Dropout(dropout), nn.Linear(fifth * grid * grid, hidden), nn.ReLU()),
         *(nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU()),
     )
-    layers = ("features.0", "features.3", "features.6", "features.8", "features.10", "classifier.1", "classifier.4")
-    network = assemble(Plain(features, grid, classifier), hidden, spec, stages=tuple((layer,) for layer in layers))
+    names = ("features.0", "features.3", "features.6", "features.8", "features.10", "classifier.1", "classifier.4")
+    network = assemble(Plain(features, grid, classifier), hidden, spec, stages=tuple((name,) for name in names))
+    for layer in network.modules():
+        _start(layer)
     if pretrained:
         published.fill(network, "alexnet", last="classifier.6")
     return network
@@ -114,6 +116,6 @@ def _start(layer: nn.Module) -> None:
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(layer, nn.Linear):
-        nn.init.normal_(layer.weight, 0, 0.01)
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # 0.01 is for 25,088 inputs
     if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
         nn.init.zeros_(layer.bias)
