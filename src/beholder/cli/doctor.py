@@ -35,6 +35,8 @@ _PACKAGES = ("numpy", "pillow", "onnxruntime", "onnx", "efficientnet-lite0-pytor
 _EXTRAS = {
     "cv2": ("video files and cameras", "pip install 'beholder[video]'"),
     "pillow_heif": ("HEIC photographs, as phones of Apple take them", "pip install pillow-heif"),
+    "torch": ("training networks", "pip install 'beholder[train]'"),
+    "sklearn": ("baselines", "pip install 'beholder[classical]'"),
 }
 _SIGNS = {"good": "ok", "missing": "--", "broken": "!!"}
 
@@ -88,11 +90,15 @@ def _formats() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
+    from beholder.training.networks import missing_packages
+
     for module, (what, command) in _EXTRAS.items():
-        if find_spec(module):
-            yield Finding(module, "good", f"for {what}")
+        lacks = missing_packages() if module == "torch" else [] if find_spec(module) else [module]
+        if lacks:
+            text = f"for {what}; install it with: {command}"
+            yield Finding(module, "missing", text if lacks == [module] else f"{text}, which brings {', '.join(lacks)}")
         else:
-            yield Finding(module, "missing", f"for {what}; install it with: {command}")
+            yield Finding(module, "good", f"for {what}")
 
 
 def _devices() -> Finding:

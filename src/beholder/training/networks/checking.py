@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
-from beholder.errors import UsageError
 from beholder.training.networks.architectures import Spec, find_architecture
 from beholder.training.networks.augmenting import Augmentation
 from beholder.training.networks.cleaning import cleaner_of
 from beholder.training.networks.network import build
 from beholder.training.networks.optimizing import freeze
+from beholder.training.networks.weights import channels_of
 from beholder.training.recipe import Recipe
 
 
@@ -31,11 +29,8 @@ def require_possible(recipe: Recipe) -> None:
     Augmentation([word for word in recipe.augment if word != "auto"], architecture.size)
     for word in recipe.clean:
         cleaner_of(word)
-    if recipe.weights not in ("auto", "none", "pretrained") and not Path(recipe.weights).is_file():
-        raise UsageError(
-            "weights: must be auto, none, pretrained or a file such as a run's weights.safetensors; "
-            f"there is no file {recipe.weights}"
-        )
+    if recipe.weights not in ("auto", "none", "pretrained"):
+        channels_of(recipe.weights)
     spec = Spec(classes=2, size=architecture.size if recipe.size == "auto" else recipe.size, width=recipe.width)
     pretrained = recipe.weights == "pretrained"
     with torch.device("cpu" if pretrained else "meta"):  # on meta nothing is computed

@@ -15,6 +15,7 @@ from beholder.training.material import Material
 from beholder.training.networks.architectures import Architecture, Spec, find_architecture
 from beholder.training.networks.augmenting import default_words
 from beholder.training.networks.network import Network
+from beholder.training.networks.weights import channels_of
 from beholder.training.recipe import Recipe
 
 SMALL: Final = 64
@@ -98,7 +99,9 @@ def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
     published = architecture.weights is not None and recipe.width == 1 and not small
     pretrained = recipe.weights == "pretrained" or (recipe.weights == "auto" and published)
     started = pretrained or from_file
-    grey = not started and (_all_grey(material) or "grey" in recipe.clean)
+    grey = not pretrained and (_all_grey(material) or "grey" in recipe.clean)
+    if from_file:
+        grey = channels_of(recipe.weights) == 1
     clean = recipe.clean if not grey or "grey" in recipe.clean else (*recipe.clean, "grey")
     images = int(material.fitted.sum())
     return Plan(

@@ -239,6 +239,9 @@ def _fit_all(work: _Work) -> tuple[Learned, Fitted, NDArray[np.intp]]:
     familiarity = np.full(len(scores), np.nan)
     turns = np.unique(material.folds[material.folds >= 0])
     crossed = recipe.cross_validates(bool(material.tested.any()))
+    if crossed:  # the minutes are those of all networks together
+        each = replace(recipe, minutes=recipe.minutes / (len(turns) + 1))
+        work = replace(work, plan=replace(work.plan, recipe=each))
     for turn in turns if crossed else turns[:1]:
         held = np.flatnonzero(material.folds == turn)
         rows = np.flatnonzero(material.fitted & (material.folds != turn))
@@ -332,7 +335,7 @@ def _exported(work: _Work, learned: Learned, fitted: Fitted, rows: NDArray[np.in
         curve=fitted.progress.curve,
         files={
             SHEET: (work.keeper.folder / SHEET).read_bytes(),
-            "weights.safetensors": weights_bytes(fitted.recognizer.network),
+            "weights.safetensors": weights_bytes(fitted.recognizer.network, plan.spec.channels),
         },
     )
 

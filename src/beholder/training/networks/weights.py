@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import safetensors.torch
 from safetensors import SafetensorError
 
 from beholder.errors import UsageError
 from beholder.training.networks.network import Network
 
+_CHANNELS: Final = "channels"
 
-def weights_bytes(network: Network) -> bytes:
-    """The weights and statistics of a network, in the format of safetensors."""
+
+def weights_bytes(network: Network, channels: int) -> bytes:
+    """The weights and statistics of a network for images of so many channels, in the format of safetensors."""
     state = {name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()}
-    return safetensors.torch.save(state)
+    return safetensors.torch.save(state, {_CHANNELS: str(channels)})
+
+
+def channels_of(path: str) -> int:
+    """For images of how many channels weights are that an earlier run left: 1 or 3.
+
+    Raises:
+        UsageError: there is no such file, or it is damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return 1 if (file.metadata() or {}).get(_CHANNELS) == "1" else 3
+    except (OSError, SafetensorError) as error:
+        raise _no_weights(path, error) from None
 
 
 def load_weights(network: Network, path: str) -> bool:
@@ -31,9 +48,7 @@ def load_weights(network: Network, path: str) -> bool:
     try:
         state = safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UsageError(
-            f"weights: must be auto, none, pretrained or a file such as a run's weights.safetensors; {path}: {error}"
-        ) from None
+        raise _no_weights(path, error) from None
     own = network.state_dict()
     other = [name for name, tensor in own.items() if name not in state or state[name].shape != tensor.shape]
     if any(not name.startswith("head.") for name in other) or set(state) - set(own):
@@ -41,3 +56,8 @@ def load_weights(network: Network, path: str) -> bool:
         raise UsageError(f"{path}: its weights are of another network: {first} differs; set architecture and width")
     network.load_state_dict({**own, **{name: tensor for name, tensor in state.items() if name not in other}})
     return not other
+
+
+def _no_weights(path: str, error: Exception) -> UsageError:
+    words = "weights: must be auto, none, pretrained or a file such as a run's weights.safetensors"
+    return UsageError(f"{words}; {path}: {error}")
