@@ -85,6 +85,7 @@ class Recipe:
     clip: float = _of_network("longest gradient; 0: any length", 5.0)
     precision: Literal["auto", "fp32", "bf16"] = _of_network("arithmetic; auto: bf16 where it is faster", "auto")
     compile: Literal["auto", "yes", "no"] = _of_network("compile the network; auto: where it pays", "auto")
+    devices: int = _of_network("processes that train together, each with a GPU of its own, or a share of the cores", 1)
     validation_share: float = _of_network("share of the images that is held out, for all about confidence", 0.1)
     cross_validate: Literal["auto", "yes", "no"] = _of_network(
         "hold out each of the folds in turn, which trains a network for each and then the one that is kept; "
@@ -201,6 +202,7 @@ _BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "ema": (0.0, 0.99999),
     "patience": (0, 10_000),
     "clip": (0.0, 1e6),
+    "devices": (1, 64),
     "validation_share": (0.02, 0.5),
 }
 

@@ -17,8 +17,9 @@ from beholder.training.networks.answering import Recognizer
 from beholder.training.networks.architectures import Spec
 from beholder.training.networks.augmenting import Augmentation
 from beholder.training.networks.cleaning import Intake
-from beholder.training.networks.fitting import Fitted, Fitting, Lesson
+from beholder.training.networks.fitting import Fitting
 from beholder.training.networks.keeping import Keeper
+from beholder.training.networks.lesson import Fitted, Lesson
 from beholder.training.networks.loading import Feed
 from beholder.training.networks.network import build
 from beholder.training.networks.plan import Plan, with_network

@@ -65,7 +65,7 @@ def test_the_average_is_of_what_it_was_shown() -> None:
         with torch.no_grad():
             network.weight.fill_(step)
             network.seen.add_(1)
-        average.update(network, 0.95)  # type: ignore[arg-type]
+        average.update(0.95)
         keep = min(0.95, (1 + step) / (10 + step))
         expected = keep * expected + (1 - keep) * step
         assert float(average.network.weight) == pytest.approx(expected, abs=1e-3)
@@ -74,9 +74,9 @@ def test_the_average_is_of_what_it_was_shown() -> None:
     again = Average(network)  # type: ignore[arg-type]
     again.load_state_dict(average.state_dict())
     for one in (average, again):
-        one.update(network, 0.95)  # type: ignore[arg-type]
+        one.update(0.95)
     assert torch.equal(again.network.weight, average.network.weight)
-    average.update(network, 0.0)  # type: ignore[arg-type]
+    average.update(0.0)
     assert torch.equal(average.network.weight, network.weight)
 
 

@@ -27,7 +27,7 @@ from beholder.errors import InvalidModel, MissingPackage, Offline, UsageError  #
 from beholder.files import cache_dir, data_dir  # noqa: E402
 from beholder.model.file import read_card  # noqa: E402
 from beholder.training import Recipe, Run, run_training  # noqa: E402
-from beholder.training.networks import training as module  # noqa: E402
+from beholder.training.networks import finishing, preparing, processes  # noqa: E402
 from beholder.training.networks.answering import Said  # noqa: E402
 from beholder.training.networks.fitting import Fitting  # noqa: E402
 from beholder.training.networks.training import train_network  # noqa: E402
@@ -195,13 +195,13 @@ def test_several_labels_for_an_image(textures: Path, tmp_path: Path) -> None:
 def test_a_file_that_differs_is_refused_and_not_written(
     textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = module.answers
+    told = finishing.answers
 
     def other(recognizer: object, pixels: object, rows: object) -> Said:
         said = told(recognizer, pixels, rows)  # type: ignore[arg-type]
         return Said(said.logits + np.float32(0.1), said.embeddings)
 
-    monkeypatch.setattr(module, "answers", other)
+    monkeypatch.setattr(finishing, "answers", other)
     with pytest.raises(InvalidModel, match="must answer as the trained model does"):
         run_training(textures, tmp_path / "net.onnx", recipe=recipe())
     assert not list(tmp_path.iterdir())
@@ -263,15 +263,15 @@ def test_without_torch_one_line_says_what_to_install(
 def test_weights_that_cannot_be_fetched_are_said_and_done_without(
     textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = module.build
+    built = preparing.build
 
     def offline(name: str, spec: object, *, pretrained: bool = False) -> object:
         if pretrained:
             raise Offline("the weights are not here")
         return built(name, spec, pretrained=False)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "build", offline)
-    monkeypatch.setattr(module, "plan_for", _as_if_large(module.plan_for))
+    monkeypatch.setattr(preparing, "build", offline)
+    monkeypatch.setattr(preparing, "plan_for", _as_if_large(preparing.plan_for))
     said: list[str] = []
     with ContentCache() as contents:
         made = train_network(
@@ -301,7 +301,7 @@ def test_minutes_are_those_of_all_networks_together(
             minutes.append(plan.recipe.minutes)
             super().__init__(recognizer, plan, *others)
 
-    monkeypatch.setattr(module, "Fitting", Recorded)
+    monkeypatch.setattr(processes, "Fitting", Recorded)
     chosen = recipe("minutes=0.03", "folds=2", "cross_validate=yes", "epochs=100000")
     made = run_training(textures, tmp_path / "net.onnx", recipe=chosen)
     assert minutes == pytest.approx([0.01, 0.01, 0.01])
@@ -314,3 +314,42 @@ def test_decoded_images_are_kept_for_the_next_training(textures: Path, tmp_path:
     run_training(textures, tmp_path / "two.onnx", recipe=recipe("epochs=1"), report=lambda step, *_: told.append(step))
     assert "decoding" not in told and "training" in told
     assert any((cache_dir() / "pixels").iterdir())
+
+
+def test_an_image_that_vanishes_in_training_is_named_and_the_rest_goes_on(
+    textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("beholder.training.networks.pixels._MOST_BYTES", 0)  # so that images are decoded each time
+    folder = shutil.copytree(textures, tmp_path / "set")
+    gone = sorted(path.name for path in (folder / "bars").iterdir())[0]
+
+    def vanish(step: str, done: int, total: int) -> None:
+        if step == "training":
+            (folder / "bars" / gone).unlink(missing_ok=True)
+
+    made = run_training(folder, tmp_path / "net.onnx", recipe=recipe("epochs=4"), report=vanish)
+    assert list(made.learned.material.failures) == [f"bars/{gone}"]
+    assert f"bars/{gone}" not in {sample.name for sample in made.learned.material.dataset.samples}
+    assert gone in (made.folder / "log.txt").read_text()
+    assert len(read_card(made.model).provenance.fitted_on or ()) == len(made.learned.material.dataset.samples)
+
+
+def test_patience_of_the_folds_says_how_long_the_last_network_is_trained(
+    textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs: list[int] = []
+
+    class Recorded(Fitting):
+        def __init__(self, recognizer: Any, plan: Any, *others: Any) -> None:
+            super().__init__(recognizer, plan, *others)
+            epochs.append(plan.epochs)
+
+        def looked_at(self) -> dict[str, float]:
+            best = len(epochs) + 1  # the second epoch in the first fold, the third in the second
+            epoch = len(self.progress.curve) + 1
+            return {"held_out_loss": 1.0, "held_out": 1.0 if epoch == best else 0.5}
+
+    monkeypatch.setattr(processes, "Fitting", Recorded)
+    chosen = recipe("patience=3", "folds=3", "cross_validate=yes", "epochs=9")
+    run_training(textures, tmp_path / "net.onnx", recipe=chosen)
+    assert epochs == [9, 9, 9, 3], "the median of 2, 3 and 4"

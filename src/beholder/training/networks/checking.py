@@ -9,7 +9,7 @@ from beholder.training.networks.augmenting import Augmentation
 from beholder.training.networks.cleaning import cleaner_of
 from beholder.training.networks.network import build
 from beholder.training.networks.optimizing import freeze
-from beholder.training.networks.weights import channels_of
+from beholder.training.networks.weights import WEIGHTS, channels_of
 from beholder.training.recipe import Recipe
 
 
@@ -29,7 +29,7 @@ def require_possible(recipe: Recipe) -> None:
     Augmentation([word for word in recipe.augment if word != "auto"], architecture.size)
     for word in recipe.clean:
         cleaner_of(word)
-    if recipe.weights not in ("auto", "none", "pretrained"):
+    if recipe.weights not in WEIGHTS:
         channels_of(recipe.weights)
     spec = Spec(classes=2, size=architecture.size if recipe.size == "auto" else recipe.size, width=recipe.width)
     pretrained = recipe.weights == "pretrained"

@@ -6,24 +6,21 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, Literal, cast
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from beholder.errors import TrainingFailed
 from beholder.training.networks.answering import Recognizer, answers
 from beholder.training.networks.keeping import Keeper
-from beholder.training.networks.loading import Batch, Feed, seed_of
+from beholder.training.networks.lesson import Fitted, Lesson, Progress, Tell
+from beholder.training.networks.loading import Batch, seed_of
 from beholder.training.networks.losses import loss_of, mixing, smoothed
 from beholder.training.networks.memory import parts_that_fit
 from beholder.training.networks.optimizing import Average, freeze, make_optimizer
-from beholder.training.networks.pixels import Pixels
 from beholder.training.networks.plan import Plan, averaging
 from beholder.training.networks.rates import rate_at
 
@@ -39,77 +36,6 @@ _RESERVE: Final = 0.93
 
 _PROBE_SECONDS: Final = 4.0
 
-Tell = Callable[[int, int], None]
-"""Told how many steps are done, and how many there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a network is fitted on, and what it is looked at on.
-
-    Attributes:
-        feed: the batches.
-        pixels: of all images.
-        targets: float32 `(n, k)`, of every image.
-        weights: float32 `(n,)`, how much each image counts.
-        held_out: rows that it is looked at on after each epoch; there may be none.
-        multi_label: whether several classes may hold of an image.
-    """
-
-    feed: Feed
-    pixels: Pixels
-    targets: Tensor
-    weights: Tensor
-    held_out: NDArray[Any]
-    multi_label: bool
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a training is: with the tensors, all that it needs to go on.
-
-    Attributes:
-        step: that comes next.
-        steps: of the whole training; fewer than its epochs have where its minutes are limited, 0 while undecided.
-        slowed: how often the learning rate was halved.
-        parts: that each batch is cut into.
-        seconds: that it took so far.
-        waited: of these, that it waited for batches.
-        curve: a row for each epoch.
-        losses: of the steps of this epoch.
-        recent: losses of the last steps, as many as `first_loss` is the mean of.
-        first_loss: the mean of the first steps; 0 while there are fewer.
-        best: of what is held out, and the epoch it was in.
-        notes: what a person should know.
-    """
-
-    step: int = 0
-    steps: int = 0
-    slowed: int = 0
-    parts: int = 1
-    seconds: float = 0.0
-    waited: float = 0.0
-    curve: list[dict[str, float]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    recent: list[float] = field(default_factory=list)
-    first_loss: float = 0.0
-    best: tuple[float, int] = (-math.inf, -1)
-    notes: list[str] = field(default_factory=list)
-
-
-class Fitted(NamedTuple):
-    """A network that was fitted.
-
-    Attributes:
-        recognizer: with the weights that are kept, in evaluation mode.
-        progress: how it went.
-        failures: why images could not be read, by row.
-    """
-
-    recognizer: Recognizer
-    progress: Progress
-    failures: Mapping[int, str]
-
 
 class _Diverged(Exception):
     """The loss is no number, or has grown beyond bounds; the text says which."""
@@ -118,8 +44,23 @@ class _Diverged(Exception):
 _NO_NUMBER: Final = "was no number"
 
 
+def open_fabric(plan: Plan, devices: int) -> Fabric:
+    """What Lightning Fabric needs to train in one process, or in several at once.
+
+    Of several, each has a device and a part of each batch, and their gradients are averaged.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, each time
+    strategy = "auto" if devices == 1 else "ddp_spawn"
+    return Fabric(accelerator=accelerator(), devices=devices, strategy=strategy, precision=plan.precision)
+
+
+def accelerator() -> Literal["cuda", "cpu"]:
+    """What networks are trained on."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 class Fitting:
-    """One training of one network.
+    """One training of one network, in one process of those that train it.
 
     Args:
         recognizer: what is trained, with the weights it starts from.
@@ -127,11 +68,19 @@ class Fitting:
         lesson: on what.
         keeper: keeps what is needed to go on.
         tell: told how many steps are done.
+        fabric: of the processes that train together, launched; None for this process alone.
     """
 
-    def __init__(self, recognizer: Recognizer, plan: Plan, lesson: Lesson, keeper: Keeper, tell: Tell) -> None:
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, each time
-        self.fabric = Fabric(accelerator="auto", devices=1, precision=plan.precision)
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        plan: Plan,
+        lesson: Lesson,
+        keeper: Keeper,
+        tell: Tell,
+        fabric: Fabric | None = None,
+    ) -> None:
+        self.fabric = fabric or open_fabric(plan, 1)
         self.plan, self.lesson, self.keeper, self.tell = plan, lesson, keeper, tell
         recognizer.to(self.fabric.device).to(memory_format=torch.channels_last)
         recognizer.network.train()
@@ -156,10 +105,11 @@ class Fitting:
         if not self.restore():
             self.begin()
         feed, progress, per_epoch = self.lesson.feed, self.progress, self.lesson.feed.steps_per_epoch
+        rank, world = self.fabric.global_rank, self.fabric.world_size
         while progress.step < progress.steps:
             clock, waited = time.perf_counter() - progress.seconds, feed.waited - progress.waited
             try:
-                for step, batch in feed.batches(progress.step, progress.steps):
+                for step, batch in feed.batches(progress.step, progress.steps, rank, world):
                     progress.losses.append(self.take_step(step, batch))
                     progress.step = step + 1
                     progress.seconds, progress.waited = time.perf_counter() - clock, feed.waited - waited
@@ -190,13 +140,13 @@ class Fitting:
             raise _Diverged(_NO_NUMBER)
         if self.has_diverged(loss):
             raise _Diverged(f"was over {_DIVERGED:g} times that of the first steps")
-        self.average.update(self.recognizer.network, averaging(self.plan.recipe, self.progress.steps))
+        self.average.update(averaging(self.plan.recipe, self.progress.steps))
         return loss
 
     def descend_within_memory(self, step: int, batch: Batch) -> float:
         """As `descend`, in as many parts as it takes; what is drawn at random follows from the step alone."""
         while True:
-            torch.manual_seed(seed_of(self.plan.recipe.seed, 1, step))
+            torch.manual_seed(seed_of(self.plan.recipe.seed, 1, step, self.fabric.global_rank))
             try:
                 return self.descend(batch)
             except (RuntimeError, ValueError, MemoryError) as error:
@@ -223,7 +173,7 @@ class Fitting:
                 self.model, self.optimizer, max_norm=self.plan.recipe.clip, error_if_nonfinite=False
             )
         self.optimizer.step()
-        return float(total)
+        return float(cast(Tensor, self.fabric.all_reduce(total)))
 
     def cut_up(self, error: BaseException, images: int) -> None:
         """Halve the parts of a batch after an error that says there is no memory; raise any other."""
@@ -234,6 +184,8 @@ class Fitting:
             ) from None
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in text:
             raise error
+        if self.fabric.world_size > 1:  # the others wait for gradients that would not come
+            raise TrainingFailed("too little memory for the part of a batch of one device; choose a smaller batch")
         if self.progress.parts >= images:
             raise TrainingFailed(
                 "too little memory even for one image at a time; choose a smaller size or width, "
@@ -281,23 +233,26 @@ class Fitting:
     def begin(self) -> None:
         """Decide how a step fits into memory, and how many there are; and keep the start, to come back to."""
         shape = (self.plan.spec.channels, self.plan.spec.size, self.plan.spec.size)
-        self.progress.parts = parts_that_fit(self.recognizer.network, shape, self.plan.batch, self.fabric.device)
+        images = -(-self.plan.batch // self.fabric.world_size)
+        self.progress.parts = parts_that_fit(self.recognizer.network, shape, images, self.fabric.device)
         self.progress.steps = self.plan.epochs * self.lesson.feed.steps_per_epoch
         if self.plan.recipe.minutes > 0:
             self.progress.steps = min(self.progress.steps, self.steps_within(self.plan.recipe.minutes * 60))
+        self.progress = self.fabric.broadcast(self.progress)
         self.save()
 
     def steps_within(self, seconds: float) -> int:
         """How many steps there is time for, by a few that are taken and then forgotten."""
         kept = copy.deepcopy((self.recognizer.network.state_dict(), self.optimizer.state_dict()))
         started, taken = 0.0, 0
-        for step, batch in self.lesson.feed.batches(0, self.progress.steps):
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        for step, batch in self.lesson.feed.batches(0, self.progress.steps, rank, world):
             self.descend_within_memory(step, batch)
             if step == 0:
                 started = time.perf_counter()  # the first one is slower than the others
                 continue
             taken += 1
-            if time.perf_counter() - started > min(_PROBE_SECONDS, seconds / 20):
+            if self.fabric.broadcast(time.perf_counter() - started > min(_PROBE_SECONDS, seconds / 20)):
                 break
         each = (time.perf_counter() - started) / max(1, taken)
         self.recognizer.network.load_state_dict(kept[0])
@@ -307,7 +262,15 @@ class Fitting:
 
     def end_epoch(self) -> None:
         """Look at the network on what is held out, and add a row to the curve; it is the last where patience ends."""
+        if self.fabric.is_global_zero:
+            self.add_row()
+        steps = self.fabric.broadcast(self.progress.steps)
+        self.progress.steps, self.progress.losses = steps, []
+
+    def add_row(self) -> None:
+        """As `end_epoch`, in the process that keeps everything."""
         progress = self.progress
+        progress.failures |= self.lesson.feed.failures
         row = {
             "epoch": math.ceil(progress.step / self.lesson.feed.steps_per_epoch),
             "step": progress.step,
@@ -322,7 +285,6 @@ class Fitting:
                 if self.plan.recipe.patience:
                     self.keeper.save("best", {"network": self.average.network.state_dict()})
         progress.curve.append(row)
-        progress.losses = []
         if self.is_over():
             progress.steps = progress.step
 
@@ -344,7 +306,9 @@ class Fitting:
         return bool(patience and len(self.lesson.held_out) and epoch - self.progress.best[1] >= patience)
 
     def save(self) -> None:
-        """Keep all that is needed to go on from here."""
+        """Keep all that is needed to go on from here; every process has the same."""
+        if not self.fabric.is_global_zero:
+            return
         self.keeper.save(
             "checkpoint",
             {
@@ -357,6 +321,7 @@ class Fitting:
 
     def restore(self) -> bool:
         """Go back to what was kept; whether there was anything."""
+        self.fabric.barrier()
         state = self.keeper.load("checkpoint")
         if state is None:
             return False
@@ -376,4 +341,4 @@ class Fitting:
             self.progress.notes.append(
                 f"Batches of {self.plan.batch} did not fit into memory: each was taken in {self.progress.parts} parts."
             )
-        return Fitted(recognizer, self.progress, self.lesson.feed.failures)
+        return Fitted(recognizer, self.progress)

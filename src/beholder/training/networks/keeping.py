@@ -78,6 +78,10 @@ class Keeper:
         except Exception:  # as above
             return None
 
+    def drop(self, name: str) -> None:
+        """Forget the checkpoints of a part that is done."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+
     def remove(self) -> None:
         """Forget everything: the training is done."""
         shutil.rmtree(self.folder, ignore_errors=True)

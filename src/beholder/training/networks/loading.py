@@ -95,8 +95,14 @@ class Feed:
         """Steps in which every image is seen once, but for a rest that fills no batch."""
         return max(1, len(self._rows) // self._batch)
 
-    def batches(self, first: int, end: int) -> Iterator[tuple[int, Batch]]:
+    def batches(self, first: int, end: int, rank: int = 0, world: int = 1) -> Iterator[tuple[int, Batch]]:
         """The number and the batch of each step, from one on to before another.
+
+        Args:
+            first: step.
+            end: the step before which it ends.
+            rank: of this process among those that train together; each gets its part of every batch.
+            world: how many train together.
 
         Raises:
             UnreadableImage: not one image of a batch can be read.
@@ -104,7 +110,7 @@ class Feed:
         loader: DataLoader[Batch] = DataLoader(
             self._varied,
             batch_size=None,
-            sampler=_Steps(self, first, end),
+            sampler=_Steps(self, first, end, rank, world),
             num_workers=self._workers,
             prefetch_factor=_AHEAD,
             worker_init_fn=_begin_worker,
@@ -130,11 +136,12 @@ class Feed:
 
 
 class _Steps(Sampler[Key]):
-    def __init__(self, feed: Feed, first: int, end: int) -> None:
-        self._feed, self._first, self._end = feed, first, end
+    def __init__(self, feed: Feed, first: int, end: int, rank: int, world: int) -> None:
+        self._feed, self._first, self._end, self._rank, self._world = feed, first, end, rank, world
 
     def __iter__(self) -> Iterator[Key]:
-        return self._feed.keys(self._first, self._end)
+        for key in self._feed.keys(self._first, self._end):
+            yield Key(key.epoch, key.rows[self._rank :: self._world])
 
     def __len__(self) -> int:
         return self._end - self._first

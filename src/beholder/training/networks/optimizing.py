@@ -66,23 +66,22 @@ class Average:
     def __init__(self, network: Network) -> None:
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
         self._updates = 0
+        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
+        self._floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
-    def update(self, network: Network, keep: float) -> None:
-        """Take the weights of a network in.
+    def update(self, keep: float) -> None:
+        """Take in the weights of the network as they are now.
 
         Args:
-            network: as it is after a step.
             keep: the share of the average that stays; 0 for the network itself.
         """
         keep = min(keep, (1 + self._updates) / (_WARMING + self._updates)) if keep else 0.0
         self._updates += 1
-        own, other = self.network.state_dict().values(), network.state_dict().values()
-        floats = [(mine, its) for mine, its in zip(own, other, strict=True) if mine.is_floating_point()]
-        counts = [(mine, its) for mine, its in zip(own, other, strict=True) if not mine.is_floating_point()]
         with torch.no_grad():
-            torch._foreach_lerp_([mine for mine, _ in floats], [its for _, its in floats], 1 - keep)
-            for mine, its in counts:
-                mine.copy_(its)
+            torch._foreach_lerp_([own for own, _ in self._floats], [other for _, other in self._floats], 1 - keep)
+            for own, other in self._counts:
+                own.copy_(other)
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs."""

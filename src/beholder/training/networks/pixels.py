@@ -37,7 +37,7 @@ _SPARE: Final = 0.8
 """Share of the free space that may be taken."""
 
 _DONE, _FAILED = 1, 2
-_GONE: Final = "could not be decoded, though it was before; see whether it is still there, and run this again"
+GONE: Final = "could not be decoded, though it was before; see whether it is still there, and run this again"
 _TOGETHER: Final = 256
 
 Array = NDArray[np.uint8]
@@ -180,11 +180,11 @@ class StoredPixels:
     def failures(self) -> dict[int, ImageError]:
         """Why images could not be decoded when they were stored, by row."""
         failed = np.flatnonzero(self._state != _DONE)
-        return {int(row): UnreadableImage(self._names[row], _GONE) for row in failed}
+        return {int(row): UnreadableImage(self._names[row], GONE) for row in failed}
 
     def _require(self, row: int) -> None:
         if self._state[row] != _DONE:
-            raise UnreadableImage(self._names[row], _GONE)
+            raise UnreadableImage(self._names[row], GONE)
 
     def __getstate__(self) -> dict[str, Any]:
         mapped = ("_state", "_inputs", "_wholes", "_ends")

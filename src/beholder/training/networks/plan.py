@@ -15,7 +15,7 @@ from beholder.training.material import Material
 from beholder.training.networks.architectures import Architecture, Spec, find_architecture
 from beholder.training.networks.augmenting import default_words
 from beholder.training.networks.network import Network
-from beholder.training.networks.weights import channels_of
+from beholder.training.networks.weights import WEIGHTS, channels_of
 from beholder.training.recipe import Recipe
 
 SMALL: Final = 64
@@ -95,7 +95,7 @@ def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
     small = float(np.median(sides)) <= SMALL
     size = _decided(recipe.size, max(architecture.smallest, round(float(np.median(sides)))) if small else None)
     size = size or architecture.size
-    from_file = recipe.weights not in ("auto", "none", "pretrained")
+    from_file = recipe.weights not in WEIGHTS
     published = architecture.weights is not None and recipe.width == 1 and not small
     pretrained = recipe.weights == "pretrained" or (recipe.weights == "auto" and published)
     started = pretrained or from_file

@@ -13,6 +13,10 @@ from beholder.training.networks.network import Network
 _CHANNELS: Final = "channels"
 
 
+WEIGHTS: Final = ("auto", "none", "pretrained")
+"""What the key `weights` of a recipe may say, beside the name of a file."""
+
+
 def weights_bytes(network: Network, channels: int) -> bytes:
     """The weights and statistics of a network for images of so many channels, in the format of safetensors."""
     state = {name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()}
