@@ -52,9 +52,9 @@ def main() -> int:
 def _measured(
     shop: Workshop, known: LearningSet, learned_from: NDArray[Any], tested: NDArray[Any]
 ) -> tuple[ModelCard, Evaluation]:
-    learned = shop.learn(known.part(learned_from))
-    card = shop.card(learned)
-    return card, evaluated(card, learned.head.answer(known.of(tested)), numbered(known.labels[tested], card.labels))
+    learned, head = shop.learn(known.part(learned_from))
+    card = shop.card(learned, head)
+    return card, evaluated(card, head.answer(known.of(tested)), numbered(known.labels[tested], card.labels))
 
 
 def _as_they_are(name: str, found: Evaluation) -> Iterator[Figure]:

@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -54,6 +54,19 @@ class Figure:
     details: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table that has columns of its own.
+
+    Attributes:
+        cells: what is shown, by column.
+        details: whatever else belongs to it, for machines.
+    """
+
+    cells: Mapping[str, str]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
 def at_least(name: str, spread: Spread, bound: float, details: Mapping[str, Any] | None = None) -> Figure:
     """A ratio that must reach a bound."""
     details = {**asdict(spread), **(details or {})}
@@ -94,20 +107,54 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 def report(args: argparse.Namespace, title: str, notes: Sequence[str], figures: Sequence[Figure]) -> int:
     """Print a table of the figures, write them where asked; returns the exit status: 1 where a bound does not hold."""
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    print(f"\n### {title}\n\n`{command}`; {machine()}\n")
-    for note in notes:
-        print(f"- {note}")
+    command = _heading(title, notes)
     print("\n| figure | measured | must be | |\n| --- | --- | --- | --- |")
     for figure in figures:
         verdict = "" if figure.holds is None else "holds" if figure.holds else "**does not hold**"
         print(f"| {figure.name} | {figure.shown} | {figure.bound} | {verdict} |")
+    _write(args, title, command, notes, {"figures": [asdict(figure) for figure in figures]})
+    return 1 if any(figure.holds is False for figure in figures) else 0
+
+
+def report_table(
+    args: argparse.Namespace, title: str, notes: Sequence[str], rows: Sequence[Row], bounds: Sequence[Figure] = ()
+) -> int:
+    """As `report`, for what has columns of its own; what must hold comes below the table.
+
+    Args:
+        args: the options.
+        title: of the table.
+        notes: what a reader must know.
+        rows: all with the same columns; at least one.
+        bounds: figures with what they must be.
+    """
+    command = _heading(title, notes)
+    columns = list(rows[0].cells)
+    print(f"\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(row.cells[column] for column in columns)} |")
+    print()
+    for figure in bounds:
+        print(f"- {figure.name}: {figure.shown}; {figure.bound}: {'holds' if figure.holds else '**does not hold**'}")
+    content = {"rows": [{**row.cells, **row.details} for row in rows], "figures": [asdict(one) for one in bounds]}
+    _write(args, title, command, notes, content)
+    return 1 if any(figure.holds is False for figure in bounds) else 0
+
+
+def _heading(title: str, notes: Sequence[str]) -> str:
+    """Print what comes before a table; returns the command."""
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    print(f"\n### {title}\n\n`{command}`; {machine()}\n")
+    for note in notes:
+        print(f"- {note}")
+    return command
+
+
+def _write(args: argparse.Namespace, title: str, command: str, notes: Sequence[str], rest: Mapping[str, Any]) -> None:
     sys.stdout.flush()
     if args.json:
-        content = {"title": title, "command": command, "machine": machine(), "notes": list(notes)}
-        content["figures"] = [asdict(figure) for figure in figures]
+        content = {"title": title, "command": command, "machine": machine(), "notes": list(notes), **rest}
         Path(args.json).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 1 if any(figure.holds is False for figure in figures) else 0
 
 
 def machine() -> str:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from beholder.evaluation import proportion
-from beholder.training import Learned
 from figures import Figure, Spread, arguments, parse, report
 from learning_sets import LABELLED_SETS, LearningSet, Workshop, numbered, workshop_arguments
 from linear_probe import fit_probe
@@ -89,8 +88,8 @@ def _tries(shop: Workshop, known: LearningSet, args: argparse.Namespace) -> list
 def _try(shop: Workshop, known: LearningSet, rows: Any, per_class: int) -> Try:
     truth = numbered(known.labels, known.dataset.classes)
     tested, embeddings = known.tested, known.layers["embedding"]
-    learned: Learned = shop.learn(known.part(rows))
-    answers = learned.head.answer(known.of(tested))
+    learned, head = shop.learn(known.part(rows))
+    answers = head.answer(known.of(tested))
     said = np.array(learned.material.dataset.classes)[answers["logits"].argmax(axis=1)]
     started = time.perf_counter()
     probe = fit_probe(embeddings[rows], truth[rows])
@@ -104,8 +103,8 @@ def _try(shop: Workshop, known: LearningSet, rows: Any, per_class: int) -> Try:
         right_by_hand=int((probe.predict(embeddings[tested]) == truth[tested]).sum()),
         seconds=learned.seconds["fit"],
         seconds_by_hand=seconds_by_hand,
-        shares=tuple(map(float, learned.head.fit.shares)),
-        penalties=tuple(map(float, learned.head.fit.penalties)),
+        shares=tuple(map(float, head.fit.shares)),
+        penalties=tuple(map(float, head.fit.penalties)),
         strength=float(np.atleast_1d(getattr(probe[-1], "C_", 1.0))[0]),
     )
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from beholder.data import Dataset
 from beholder.training import Learned, find_label_issues
+from beholder.training.exporting import Head
 from figures import Figure, arguments, parse, report
 from learning_sets import LearningSet, Workshop, numbered, workshop_arguments
 from linear_probe import left_out_probabilities
@@ -88,7 +89,7 @@ def _try(shop: Workshop, known: LearningSet, share: float, seed: int, cleanlab: 
     rows = known.pool
     right = numbered(known.labels[rows], known.dataset.classes)
     given, wrong = _changed(right, len(known.dataset.classes), share, seed)
-    learned = shop.learn(_labelled(known, rows, given))
+    learned, head = shop.learn(_labelled(known, rows, given))
     ranked = _ranked(learned, known, rows)
     own = learned.unseen_probabilities()
     by_hand = left_out_probabilities(known.layers["embedding"][rows], given)
@@ -110,9 +111,9 @@ def _try(shop: Workshop, known: LearningSet, share: float, seed: int, cleanlab: 
         found={name: int(wrong[order[:budget]].sum()) for name, order in orders.items()},
         listed={OURS: len(ranked), HAND_RECIPE: int(recipe["count"][0]), HAND_OURS: int(fed["count"][0])},
         right={
-            "as they are": _right(known, learned),
-            "mended": _right(known, shop.learn(_labelled(known, rows, mended))),
-            "right": _right(known, shop.learn(_labelled(known, rows, right))),
+            "as they are": _right(known, learned, head),
+            "mended": _right(known, *shop.learn(_labelled(known, rows, mended))),
+            "right": _right(known, *shop.learn(_labelled(known, rows, right))),
         },
         tested=int(known.tested.sum()),
     )
@@ -151,8 +152,8 @@ def _cleanlab(python: str, probabilities: NDArray[Any], given: NDArray[np.int64]
             return {name: found[name] for name in found.files}
 
 
-def _right(known: LearningSet, learned: Learned) -> int:
-    scores = learned.head.answer(known.of(known.tested))["logits"]
+def _right(known: LearningSet, learned: Learned, head: Head) -> int:
+    scores = head.answer(known.of(known.tested))["logits"]
     said = np.array(learned.material.dataset.classes)[scores.argmax(axis=1)]
     return int((said == known.labels[known.tested]).sum())
 

@@ -24,7 +24,8 @@ from beholder.evaluation import Evaluation, Predictions, Strangers, evaluate_pre
 from beholder.model import ModelCard
 from beholder.model.confidence import is_unknown, set_members
 from beholder.training import Backbone, Learned, Recipe, learn
-from beholder.training.training import card_of
+from beholder.training.exporting import Head
+from beholder.training.heads import card_of_head
 from beholder.zoo import find
 from photographs import images_folder, work_folder
 
@@ -112,13 +113,13 @@ class Workshop:
         vectors = np.stack([seen.vectors[sample.digest or ""] for sample in readable.samples])
         return LearningSet(name, readable, self.backbone.split(vectors))
 
-    def learn(self, dataset: Dataset, *settings: str) -> Learned:
+    def learn(self, dataset: Dataset, *settings: str) -> tuple[Learned, Head]:
         """A head learned from the whole of a dataset, as `beholder train` does where no image is kept for a test."""
         return learn(dataset, self.backbone, Recipe().with_settings(["test_share=0", *settings]), self.contents)
 
-    def card(self, learned: Learned) -> ModelCard:
+    def card(self, learned: Learned, head: Head) -> ModelCard:
         """The card that the model file of a head gets: with its rules of confidence."""
-        return card_of(learned, self.backbone, Recipe(), "benchmark")
+        return card_of_head(learned, head, self.backbone, Recipe(), "benchmark")
 
     def unzipped(self, name: str) -> Path:
         """The folder into which a set's images are unpacked, once."""

@@ -88,11 +88,11 @@ def _cross_validated(shop: Workshop, known: LearningSet, args: argparse.Namespac
         tuned = np.zeros(truth.shape, np.bool_)
         for fold in range(args.folds):
             rows, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            learned = shop.learn(known.part(rows))
-            card = shop.card(learned)
+            learned, head = shop.learn(known.part(rows))
+            card = shop.card(learned, head)
             if card.labels != known.dataset.classes:
                 raise SystemExit("coco_small: each label must be in each part")
-            own[left_out] = learned.head.answer(known.of(left_out))["probabilities"]
+            own[left_out] = head.answer(known.of(left_out))["probabilities"]
             tuned[left_out] = accepted_labels(card, own[left_out])
             probes = fit_one_against_rest(known.layers["embedding"][rows], truth[rows])
             by_hand[left_out] = probes(known.layers["embedding"][left_out])

@@ -79,20 +79,20 @@ def main() -> int:
 
 
 def _far(shop: Workshop, known: LearningSet, strangers: Mapping[str, Layers]) -> Iterator[Told]:
-    learned = shop.learn(known.part(known.pool))
-    card, answers = shop.card(learned), learned.head.answer(known.of(known.tested))
+    learned, head = shop.learn(known.part(known.pool))
+    card, answers = shop.card(learned, head), head.answer(known.of(known.tested))
     for name, layers in strangers.items():
-        yield _told(known.name, name, "far", learned, card, answers, learned.head.answer(layers))
+        yield _told(known.name, name, "far", learned, card, answers, head.answer(layers))
 
 
 def _near(shop: Workshop, known: LearningSet, args: argparse.Namespace) -> Iterator[Told]:
     for number in range(args.draws):
         left_out = np.random.default_rng(number).permutation(known.dataset.classes)[: args.classes]
         strange = np.isin(known.labels, left_out)
-        learned = shop.learn(known.part(np.flatnonzero(~strange & ~known.tested)))
-        card, answers = shop.card(learned), learned.head.answer(known.of(known.tested & ~strange))
+        learned, head = shop.learn(known.part(np.flatnonzero(~strange & ~known.tested)))
+        card, answers = shop.card(learned, head), head.answer(known.of(known.tested & ~strange))
         names = f"without {', '.join(sorted(left_out.tolist()))}"
-        yield _told(known.name, names, "near", learned, card, answers, learned.head.answer(known.of(strange)))
+        yield _told(known.name, names, "near", learned, card, answers, head.answer(known.of(strange)))
 
 
 def _told(

@@ -25,6 +25,13 @@ assert answer["model"] == "efficientnet-lite0" and len(answer["labels"]) == 5, a
 '
 "$work/venv/bin/beholder" doctor
 
+# Without torch a network is refused in one line that says what to install.
+mkdir -p set/one set/two
+cp gradient.png set/one && cp gradient.png set/two
+said=$("$work/venv/bin/beholder" train set --set architecture=resnet18 2>&1 | tail -1)
+echo "$said"
+case "$said" in *"pip install 'beholder[train]'"*) ;; *) exit 1 ;; esac
+
 # What the environment weighs, without pip itself, must stay light.
 size=$(du -sm "$work/venv/lib" | cut -f1)
 pip_size=$(du -smc "$work"/venv/lib/python*/site-packages/pip* "$work"/venv/lib/python*/site-packages/setuptools* \

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
-
 from in_process import command
-from pictures import SHAPES, make_folder
 from running import Command
+
+from pictures import SHAPES, make_folder
 
 pytest.importorskip("torch")
 
@@ -61,6 +61,7 @@ def test_several_are_compared_and_the_best_is_trained(train: Command, textures: 
         (("--set", "epochs=3", "--set", "augment=flop"), "did you mean 'flip'"),
         (("--set", "epochs=3", "--set", "clean=denoize"), "did you mean 'denoise'"),
         (("--set", "epochs=3", "--backbone", "hog"), "backbone: is a key of method 'head'"),
+        (("--set", "architecture=mlp", "--set", "progressive=0.5"), "takes images of 28 pixels only"),
         (("--compare", "head"), "must name at least two"),
         (("--compare", "head,lenet5", "--part", "2"), "--part: must be above 0"),
         (("--set", "architecture=googlenet", "--set", "width=0.5"), "leave the width out"),

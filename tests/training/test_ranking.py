@@ -41,7 +41,8 @@ def test_the_best_comes_first_and_the_others_are_tested_against_it(ranking: Rank
     assert (other.recipe.architecture, other.recipe.width, other.recipe.epochs) == ("mlp", 0.01, 1)
     assert best.beside_best is None
     assert other.beside_best is not None
-    assert (other.beside_best.verdict, other.beside_best.models) == ("worse", ("head", "mlp@0.01"))
+    assert (other.beside_best.models, other.beside_best.first.value) == (("head", "mlp@0.01"), best.measured.value)
+    assert other.beside_best.difference.value < 0
     assert best.measured.count == other.measured.count == ranking.held_out
     assert best.measured.value > 0.9 > other.measured.value
 

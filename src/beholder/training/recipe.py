@@ -78,6 +78,10 @@ class Recipe:
     clean: tuple[str, ...] = _of_network(
         "what is done to every image, also in use: denoise, brightness, contrast, equalize, grey", ()
     )
+    progressive: float = _of_network(
+        "share of the steps in which images grow to their size from half of it; not for every network",
+        0.0,
+    )
     ema: float | Auto = _of_network(
         "the model is a moving average of the weights, which keeps this share at each step; 0: the last weights", "auto"
     )
@@ -199,6 +203,7 @@ _BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "label_smoothing": (0.0, 0.9),
     "mixup": (0.0, 10.0),
     "cutmix": (0.0, 10.0),
+    "progressive": (0.0, 1.0),
     "ema": (0.0, 0.99999),
     "patience": (0, 10_000),
     "clip": (0.0, 1e6),

@@ -86,10 +86,10 @@ def test_a_loss_that_is_no_number_halves_the_learning_rate(tmp_path: Path, monke
     taken = Fitting.descend
     calls = 0
 
-    def once_broken(self: Fitting, batch: Batch) -> float:
+    def once_broken(self: Fitting, batch: Batch, side: int) -> float:
         nonlocal calls
         calls += 1
-        loss = taken(self, batch)
+        loss = taken(self, batch, side)
         if calls == 5:
             with torch.no_grad():
                 next(self.recognizer.network.parameters()).fill_(math.nan)
@@ -113,10 +113,10 @@ def test_weights_that_are_no_numbers_are_not_kept(often: bool, tmp_path: Path, m
     taken = Fitting.descend
     calls = 0
 
-    def broken_after(self: Fitting, batch: Batch) -> float:
+    def broken_after(self: Fitting, batch: Batch, side: int) -> float:
         nonlocal calls
         calls += 1
-        loss = taken(self, batch)
+        loss = taken(self, batch, side)
         if calls == 3:  # the last of the first epoch
             with torch.no_grad():
                 next(self.recognizer.network.parameters()).fill_(math.inf)
@@ -140,7 +140,7 @@ def test_a_loss_that_rises_far_above_the_first_is_noticed_though_epochs_are_shor
 ) -> None:
     calls = 0
 
-    def rising(self: Fitting, batch: Batch) -> float:
+    def rising(self: Fitting, batch: Batch, side: int) -> float:
         nonlocal calls
         calls += 1
         return 1.0 if calls <= 21 else 1000.0
@@ -160,10 +160,10 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(
 ) -> None:
     taken = Fitting.descend
 
-    def full(self: Fitting, batch: Batch) -> float:
+    def full(self: Fitting, batch: Batch, side: int) -> float:
         if self.progress.parts < 4:
             raise error
-        return taken(self, batch)
+        return taken(self, batch, side)
 
     monkeypatch.setattr(Fitting, "descend", full)
     fitted = fitting_of(tmp_path, plan_of(epochs=1)).run()
@@ -189,7 +189,7 @@ def test_parts_have_the_gradients_of_the_whole(tmp_path: Path) -> None:
     for parts in (1, 2, 4, 16):
         whole = fitting_of(tmp_path / f"{parts}", plan, weights=np.linspace(0.2, 2.0, 36))
         whole.progress.parts = parts
-        loss = whole.descend_within_memory(0, batch_of(whole))
+        loss = whole.descend_within_memory(0, batch_of(whole), plan.spec.size)
         found = [weight.grad for weight in whole.recognizer.network.parameters()]
         gradients.append([torch.tensor(loss), *(grad.clone() for grad in found if grad is not None)])
     for other in gradients[1:]:
@@ -292,3 +292,19 @@ def test_the_plan_is_what_is_done(tmp_path: Path) -> None:
     assert fitted.progress.steps == 2 * (27 // 8)
     assert fitted.progress.curve[0]["learning_rate"] == pytest.approx(0.002 * (0.01 + 0.99 * 0.75), rel=0.01)
     assert MOST_SLOWED == 3
+
+
+def test_images_grow_to_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    trained = Fitting.descend
+
+    def seen(self: Fitting, batch: Any, side: int) -> float:
+        sides.append(side)
+        return trained(self, batch, side)
+
+    monkeypatch.setattr(Fitting, "descend", seen)
+    plan = plan_of("resnet18", size=32, width=0.125, progressive=0.6, epochs=10)
+    fitted = fitting_of(tmp_path, plan).run()
+    assert sides == sorted(sides) and {16, 20, 24, 28, 32} == set(sides)
+    assert sides.count(32) >= 0.4 * len(sides)
+    assert fitted.progress.curve[-1]["held_out"] >= 0.6

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
 from beholder.training.networks.losses import loss_of, mixing, smoothed  # noqa: E402
-from beholder.training.networks.rates import rate_at  # noqa: E402
+from beholder.training.networks.rates import rate_at, side_at  # noqa: E402
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 0.0]])
 TARGETS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
@@ -86,3 +86,9 @@ def test_constant_stays() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_the_shortest_training_has_rates_too(schedule: str, steps: int) -> None:
     assert all(0 < rate <= 1 and math.isfinite(rate) for rate in rates(schedule, 0.9, steps))
+
+
+def test_the_side_grows_from_half_in_steps_of_four() -> None:
+    assert [side_at(step, 100, 224, 0.5) for step in (0, 10, 25, 49, 50, 99)] == [112, 136, 168, 220, 224, 224]
+    assert {side_at(step, 100, 28, 1.0) for step in range(100)} == {16, 20, 24, 28}
+    assert {side_at(step, 7, 33, 0.0) for step in range(7)} == {33}

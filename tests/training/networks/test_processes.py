@@ -9,9 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from small_lessons import fitting_of, plan_of, weights_of  # noqa: E402
+
 from beholder.errors import UsageError  # noqa: E402
 from beholder.training.networks.processes import fit, require_devices  # noqa: E402
-from small_lessons import fitting_of, plan_of, weights_of  # noqa: E402
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processor cores")
@@ -33,7 +34,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
 
 
 def test_no_more_processes_than_devices_or_images() -> None:
-    with pytest.raises(UsageError, match="devices: there are .* found 64"):
+    with pytest.raises(UsageError, match=r"devices: there are .* found 64"):
         require_devices(64, 1000)
     with pytest.raises(UsageError, match="1 images in a batch"):
         require_devices(2, 1)

@@ -30,7 +30,7 @@ from beholder.training import Recipe, Run, run_training  # noqa: E402
 from beholder.training.networks import finishing, preparing, processes  # noqa: E402
 from beholder.training.networks.answering import Said  # noqa: E402
 from beholder.training.networks.fitting import Fitting  # noqa: E402
-from beholder.training.networks.training import train_network  # noqa: E402
+from beholder.training.networks.training import learn_network, train_network  # noqa: E402
 from pictures import SHAPES, make_folder  # noqa: E402
 
 QUICK = ("architecture=lenet5", "size=24", "epochs=2", "cross_validate=no", "precision=fp32")
@@ -353,3 +353,21 @@ def test_patience_of_the_folds_says_how_long_the_last_network_is_trained(
     chosen = recipe("patience=3", "folds=3", "cross_validate=yes", "epochs=9")
     run_training(textures, tmp_path / "net.onnx", recipe=chosen)
     assert epochs == [9, 9, 9, 3], "the median of 2, 3 and 4"
+
+
+def test_what_is_only_learned_needs_no_last_network(
+    textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+
+    class Recorded(Fitting):
+        def __init__(self, recognizer: Any, plan: Any, lesson: Any, keeper: Any, *others: Any) -> None:
+            trained.append(keeper.folder.name)
+            super().__init__(recognizer, plan, lesson, keeper, *others)
+
+    monkeypatch.setattr(processes, "Fitting", Recorded)
+    chosen = recipe("folds=3", "cross_validate=yes", "epochs=1")
+    with ContentCache() as contents:
+        learned = learn_network(read(textures), chosen, contents, "learned")
+    assert trained == ["fold-0", "fold-1", "fold-2"]
+    assert learned.calibrating.all() and not np.isnan(learned.familiarity).any()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from beholder.errors import UsageError
 from beholder.training.networks.architectures import Spec, find_architecture
 from beholder.training.networks.augmenting import Augmentation
 from beholder.training.networks.cleaning import cleaner_of
-from beholder.training.networks.network import build
+from beholder.training.networks.network import Network, build
 from beholder.training.networks.optimizing import freeze
+from beholder.training.networks.rates import side_at
 from beholder.training.networks.weights import WEIGHTS, channels_of
 from beholder.training.recipe import Recipe
 
@@ -34,4 +36,15 @@ def require_possible(recipe: Recipe) -> None:
     spec = Spec(classes=2, size=architecture.size if recipe.size == "auto" else recipe.size, width=recipe.width)
     pretrained = recipe.weights == "pretrained"
     with torch.device("cpu" if pretrained else "meta"):  # on meta nothing is computed
-        freeze(build(recipe.architecture, spec, pretrained=pretrained), recipe.frozen)
+        network = build(recipe.architecture, spec, pretrained=pretrained)
+    freeze(network, recipe.frozen)
+    if recipe.progressive:
+        _require_any_size(network.to("meta"), spec)
+
+
+def _require_any_size(network: Network, spec: Spec) -> None:
+    side = side_at(0, 1, spec.size, 1.0)
+    try:
+        network(torch.empty((2, spec.channels, side, side), device="meta"))
+    except (RuntimeError, AssertionError, ValueError):  # as each library says that it cannot
+        raise UsageError(f"progressive: this network takes images of {spec.size} pixels only; leave it out") from None

@@ -77,6 +77,7 @@ def _facts(plan: Plan, fitted: Fitted) -> dict[str, Any]:
     seconds = max(progress.seconds, 1e-9)
     return {
         "steps": progress.steps,
+        "trained_seconds": round(progress.seconds, 1),
         "images_per_second": round(progress.steps * plan.batch / seconds, 1),
         "waited_share": round(progress.waited / seconds, 4),
         "parts": progress.parts,

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn import functional
 
 from beholder.errors import TrainingFailed
 from beholder.training.networks.answering import Recognizer, answers
@@ -22,7 +23,7 @@ from beholder.training.networks.losses import loss_of, mixing, smoothed
 from beholder.training.networks.memory import parts_that_fit
 from beholder.training.networks.optimizing import Average, freeze, make_optimizer
 from beholder.training.networks.plan import Plan, averaging
-from beholder.training.networks.rates import rate_at
+from beholder.training.networks.rates import rate_at, side_at
 
 MOST_SLOWED: Final = 3
 """How often the learning rate is halved where the loss is no number, before training is given up."""
@@ -33,6 +34,9 @@ _DIVERGED: Final = 5.0
 _FIRST: Final = 20
 _RESERVE: Final = 0.93
 """Share of the minutes that steps are to take: looking at what is held out takes the rest."""
+
+_SAVED: Final = 5 / 12
+"""Share of the pixels of images that grow from half of their side to all of it, beside those of whole ones."""
 
 _PROBE_SECONDS: Final = 4.0
 
@@ -135,7 +139,8 @@ class Fitting:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"] / 2**self.progress.slowed
-        loss = self.descend_within_memory(step, batch)
+        side = side_at(step, self.progress.steps, self.plan.spec.size, self.plan.recipe.progressive)
+        loss = self.descend_within_memory(step, batch, side)
         if not math.isfinite(loss):
             raise _Diverged(_NO_NUMBER)
         if self.has_diverged(loss):
@@ -143,22 +148,25 @@ class Fitting:
         self.average.update(averaging(self.plan.recipe, self.progress.steps))
         return loss
 
-    def descend_within_memory(self, step: int, batch: Batch) -> float:
+    def descend_within_memory(self, step: int, batch: Batch, side: int) -> float:
         """As `descend`, in as many parts as it takes; what is drawn at random follows from the step alone."""
         while True:
             torch.manual_seed(seed_of(self.plan.recipe.seed, 1, step, self.fabric.global_rank))
             try:
-                return self.descend(batch)
+                return self.descend(batch, side)
             except (RuntimeError, ValueError, MemoryError) as error:
                 self.cut_up(error, len(batch.rows))
 
-    def descend(self, batch: Batch) -> float:
-        """Gradients of all parts of a batch, and the step that follows from them."""
+    def descend(self, batch: Batch, side: int) -> float:
+        """Gradients of all parts of a batch of images with this side, and the step that follows from them."""
         self.optimizer.zero_grad(set_to_none=True)
         device = self.fabric.device
         rows = batch.rows
         targets = smoothed(self.lesson.targets[rows], self.plan.recipe.label_smoothing, self.lesson.multi_label)
-        images, targets = self.mix(self.recognizer.intake(batch.images.to(device).float()), targets.to(device))
+        pixels = batch.images.to(device).float()
+        if side < pixels.shape[-1]:
+            pixels = functional.interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)
+        images, targets = self.mix(self.recognizer.intake(pixels), targets.to(device))
         images = images.contiguous(memory_format=torch.channels_last)
         weights = self.lesson.weights[rows].to(device) / len(rows)
         total = torch.zeros((), device=device)
@@ -247,7 +255,7 @@ class Fitting:
         started, taken = 0.0, 0
         rank, world = self.fabric.global_rank, self.fabric.world_size
         for step, batch in self.lesson.feed.batches(0, self.progress.steps, rank, world):
-            self.descend_within_memory(step, batch)
+            self.descend_within_memory(step, batch, self.plan.spec.size)
             if step == 0:
                 started = time.perf_counter()  # the first one is slower than the others
                 continue
@@ -258,7 +266,8 @@ class Fitting:
         self.recognizer.network.load_state_dict(kept[0])
         self.optimizer.load_state_dict(kept[1])
         self.lesson.feed.waited = 0.0
-        return max(1, int(_RESERVE * seconds / each))
+        saved = self.plan.recipe.progressive * _SAVED
+        return max(1, int(_RESERVE * seconds / (each * (1 - saved))))
 
     def end_epoch(self) -> None:
         """Look at the network on what is held out, and add a row to the curve; it is the last where patience ends."""

@@ -10,7 +10,7 @@ from beholder.data import ContentCache, Dataset
 from beholder.training.learned import Learned, Report
 from beholder.training.networks.finishing import finish
 from beholder.training.networks.preparing import Say, decoded, looked_at, planned, prepare, sheet_of
-from beholder.training.networks.turns import fit_all
+from beholder.training.networks.turns import fit_all, learn_only
 from beholder.training.recipe import Recipe
 from beholder.training.trained import Trained
 
@@ -71,6 +71,6 @@ def learn_network(
     """Train a network for what it says of images that it has not seen; as `train_network`, and nothing is exported."""
     with torch.random.fork_rng():
         work = prepare(dataset, recipe, contents, name, report or (lambda *_: None), lambda _: None)
-        learned = fit_all(work).learned
+        learned = learn_only(work)
     work.keeper.remove()
     return learned

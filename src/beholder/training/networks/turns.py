@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from beholder.errors import ImageError, UnreadableImage
 from beholder.training.completing import familiarity_of
 from beholder.training.confidence import find_prototypes, fit_confidence
 from beholder.training.learned import Learned
-from beholder.training.material import image_weights
+from beholder.training.material import Material, image_weights
 from beholder.training.networks.answering import Recognizer, answers
 from beholder.training.networks.keeping import Keeper
 from beholder.training.networks.lesson import Fitted, Lesson
@@ -61,6 +61,11 @@ class _Heard:
     epochs: list[int]
     failures: dict[int, str]
 
+    @classmethod
+    def nothing(cls, material: Material) -> Self:
+        """Before the first network."""
+        return cls(np.full(material.targets.shape, np.nan, np.float32), np.full(len(material.groups), np.nan), [], {})
+
     def hear(self, held: NDArray[np.intp], kept: Mapping[str, NDArray[Any]]) -> None:
         """Take in what a network said of what was held out."""
         self.scores[held], self.familiarity[held] = kept["logits"], kept["familiarity"]
@@ -74,12 +79,11 @@ def fit_all(work: Work) -> Done:
     many epochs as were best for the others, by the median, where there was patience for a best one.
     """
     material = work.material
-    heard = _Heard(np.full(material.targets.shape, np.nan, np.float32), np.full(len(material.groups), np.nan), [], {})
+    heard = _Heard.nothing(material)
     turns = np.unique(material.folds[material.folds >= 0])
-    if work.plan.recipe.cross_validates(bool(material.tested.any())):
+    if _is_crossed(work):
         work = _with_minutes(work, len(turns) + 1)
-        for turn in turns:
-            _take_turn(work, heard, int(turn), len(turns))
+        _take_turns(work, heard)
         turns = turns[:0]
         work = _with_epochs(work, heard.epochs)
     held = np.flatnonzero(material.folds == turns[0]) if len(turns) else np.empty(0, np.intp)
@@ -89,7 +93,21 @@ def fit_all(work: Work) -> Done:
     for asked in (held, np.flatnonzero(material.tested)):
         if len(asked):
             heard.hear(asked, _held_out(work, fitted, rows, asked))
-    return _done(work, heard, fitted, rows)
+    work, learned, rows = _without_failures(work, heard, rows)
+    return Done(work, learned, fitted, rows)
+
+
+def learn_only(work: Work) -> Learned:
+    """What `fit_all` learns of images that networks have not seen; without the one to keep, where it adds nothing."""
+    if work.material.tested.any() or not _is_crossed(work):
+        return fit_all(work).learned
+    heard = _Heard.nothing(work.material)
+    _take_turns(_with_minutes(work, int(work.material.folds.max()) + 1), heard)
+    return _without_failures(work, heard, np.flatnonzero(work.material.fitted))[1]
+
+
+def _is_crossed(work: Work) -> bool:
+    return work.plan.recipe.cross_validates(bool(work.material.tested.any()))
 
 
 def _with_minutes(work: Work, networks: int) -> Work:
@@ -103,6 +121,12 @@ def _with_epochs(work: Work, epochs: list[int]) -> Work:
     if not work.plan.recipe.patience or not epochs:
         return work
     return replace(work, plan=replace(work.plan, epochs=max(1, round(float(np.median(epochs))))))
+
+
+def _take_turns(work: Work, heard: _Heard) -> None:
+    turns = np.unique(work.material.folds[work.material.folds >= 0])
+    for turn in turns:
+        _take_turn(work, heard, int(turn), len(turns))
 
 
 def _take_turn(work: Work, heard: _Heard, turn: int, turns: int) -> None:
@@ -158,7 +182,7 @@ def prototypes_of(work: Work, fitted: Fitted, rows: NDArray[np.intp]) -> NDArray
     return find_prototypes(readable, min(recipe.prototypes, len(readable)), recipe.seed)
 
 
-def _done(work: Work, heard: _Heard, fitted: Fitted, rows: NDArray[np.intp]) -> Done:
+def _without_failures(work: Work, heard: _Heard, rows: NDArray[np.intp]) -> tuple[Work, Learned, NDArray[np.intp]]:
     """What is known then, without the images that were there at the start and could not be read to the end."""
     material, samples = work.material, work.material.dataset.samples
     asked = material.tested | (material.folds >= 0)
@@ -179,4 +203,4 @@ def _done(work: Work, heard: _Heard, fitted: Fitted, rows: NDArray[np.intp]) -> 
         work.material.dataset.multi_label,
     )
     learned = Learned(work.material, confidence, heard.scores, heard.familiarity, work.version, {})
-    return Done(work, learned, fitted, rows)
+    return work, learned, rows
