@@ -177,6 +177,24 @@ def test_two_processes(tmp_path):
         assert cache.missing("x", map(digest, range(4000))) == []
 
 
+def test_many_may_make_it_at_once(tmp_path):
+    """None of them goes on in memory because another has just begun."""
+    for number in range(25):
+        path, start, notes = tmp_path / f"{number}.sqlite", threading.Barrier(6), []
+
+        def opened(path=path, start=start, notes=notes):
+            start.wait()
+            with ContentCache(path) as cache:
+                notes.extend(cache.notes)
+
+        threads = [threading.Thread(target=opened) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert notes == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 def test_killed_process_loses_the_current_batch_at_most(tmp_path):
     path = tmp_path / "contents.sqlite"

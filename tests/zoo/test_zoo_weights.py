@@ -235,7 +235,7 @@ def test_the_built_in_model_is_built_once_and_kept(cache, monkeypatch, built):
     assert path.read_bytes() == built
     monkeypatch.setattr(builtin, "_weights", lambda: pytest.fail("built again"))
     assert load("efficientnet-lite0").card == load_file(path).card
-    assert [name for name, _ in available()] == ["efficientnet-lite0"]
+    assert [name for name, _ in available()] == ["efficientnet-lite0", "hog", "edges", "corners"]
 
 
 def test_without_a_place_to_keep_it_the_model_is_built_each_time(monkeypatch, tmp_path):

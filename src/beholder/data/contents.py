@@ -32,6 +32,8 @@ _ASKED: Final = 500
 """Digests that are asked for in one query."""
 
 _WAIT_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.02
+_TAKEN: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FRESH_NANOSECONDS: Final = 2 * 10**9
 """A file that was changed less than this before it was read may change again without a trace in its time."""
 
@@ -202,7 +204,7 @@ class ContentCache:
     def _open(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return self._connected(self.path)
+            return self._connected_when_free(self.path)
         except (OSError, sqlite3.OperationalError) as error:
             return self._unkept(error)
         except sqlite3.DatabaseError as error:
@@ -213,6 +215,17 @@ class ContentCache:
         """A database in memory, so that the work can go on where nothing can be written."""
         self.notes.append(f"{self.path}: the cache cannot be used ({error}); what is learned now is not kept")
         return self._connected(":memory:")
+
+    def _connected_when_free(self, path: Path) -> sqlite3.Connection:
+        """As `_connected`, once another process has made it: the change to a log ahead of writing waits for nobody."""
+        until = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                return self._connected(path)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _TAKEN or time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
     def _connected(self, path: Path | str) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
