@@ -141,6 +141,8 @@ def own_peak():
     """The most memory that this process has had, MiB; by `getrusage` it would be that of whoever started it too."""
     status = Path("/proc/self/status")
     if not status.exists():
+        import resource
+
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) // 1024
