@@ -68,7 +68,6 @@ def make_run(
         "source": "photos",
         "images": 100,
         "classes": 3,
-        "model": name,
         "seconds": {"look": 1.0, "fit": 2.5},
         "machine": "x86_64, 2 cores, Linux",
         "python": "3.11.7",

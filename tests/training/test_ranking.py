@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beholder.data import ContentCache, read
-from beholder.errors import UsageError
+from beholder.errors import MissingPackage, UsageError
 from beholder.training import Recipe
 from beholder.training.ranking import Ranking, rank_recipes, recipes_of
 from pictures import SHAPES, make_folder
@@ -79,3 +79,9 @@ def test_what_recipes_have_in_common_is_kept() -> None:
     assert {recipe.seed for recipe in recipes.values()} == {7}
     assert recipes["lenet5"].test_share == 0.3
     assert recipes["lenet5"].method == "network"
+
+
+def test_a_network_without_torch_is_refused_before_anything_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("beholder.training.networks.find_spec", lambda name: None)
+    with pytest.raises(MissingPackage, match=r"pip install 'beholder\[train\]'"):
+        recipes_of(["head", "lenet5"], Recipe())

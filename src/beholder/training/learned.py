@@ -14,6 +14,9 @@ from beholder.training.material import Material
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 
+Say = Callable[[str], None]
+"""Told in words what a person should know at once."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:

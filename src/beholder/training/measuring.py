@@ -74,11 +74,14 @@ def measure(learned: Learned, card: ModelCard, tested: Answers, strangers: Answe
 
 
 def _kind(learned: Learned) -> EvaluationKind:
-    material = learned.material
-    if material.tested.any():
+    if learned.material.tested.any():
         return "test"
-    fitted_on = (material.folds >= 0) & ~learned.calibrating
-    return "held-out" if fitted_on.any() else "cross-validated"
+    return "held-out" if _only_fitted(learned).any() else "cross-validated"
+
+
+def _only_fitted(learned: Learned) -> NDArray[np.bool_]:
+    """Images in folds whose turn to be left out never came: where one fold was held out, those of the others."""
+    return (learned.material.folds >= 0) & ~learned.calibrating
 
 
 def _copies_apart(material: Material) -> bool:
@@ -91,9 +94,8 @@ def _left_out(learned: Learned, has_test: bool) -> list[LeftOut]:
     material = learned.material
     counts = {UNREADABLE: len(material.failures)}
     if not has_test:
-        fitted_on = material.fitted & ~learned.calibrating
-        counts[NEVER_LEFT_OUT] = int((fitted_on & (material.folds < 0)).sum())
-        counts[FITTED_ON] = int((fitted_on & (material.folds >= 0)).sum())
+        counts[NEVER_LEFT_OUT] = int(material.never_left_out.sum())
+        counts[FITTED_ON] = int(_only_fitted(learned).sum())
     return [LeftOut(reason, count) for reason, count in counts.items() if count]
 
 

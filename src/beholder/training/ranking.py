@@ -96,6 +96,7 @@ def recipes_of(names: Sequence[str], recipe: Recipe) -> dict[str, Recipe]:
 
     Raises:
         UsageError: a name is no architecture, or there are fewer than two.
+        MissingPackage: one is a network, and what networks need is not installed.
     """
     if len(set(names)) < 2:
         raise UsageError(f"--compare: must name at least two, with commas between, found {', '.join(names) or 'none'}")
@@ -106,8 +107,10 @@ def _recipe_of(name: str, recipe: Recipe) -> Recipe:
     shared = {key: value for key, value in to_json(recipe).items() if key in _SHARED}
     if name == "head":
         return Recipe(**shared)
+    from beholder.training.networks import require_packages
     from beholder.training.networks.architectures import find_architecture
 
+    require_packages()
     architecture, _, width = name.partition(_AT)
     find_architecture(architecture)
     own = recipe if recipe.method == "network" else Recipe(method="network", **shared)

@@ -26,13 +26,10 @@ from beholder.records import to_json
 from beholder.training.features import Backbone
 from beholder.training.heads import train_head
 from beholder.training.label_issues import find_label_issues
-from beholder.training.learned import Learned, Report
+from beholder.training.learned import Learned, Report, Say
 from beholder.training.recipe import Recipe
 from beholder.training.trained import Trained
 from beholder.zoo import find, load
-
-Say = Callable[[str], None]
-"""Told in words what a person should know at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +194,6 @@ def _write_run(
         "source": str(trained.learned.material.dataset.source),
         "images": len(trained.learned.material.dataset.samples),
         "classes": len(trained.card.labels),
-        "model": trained.card.name,
         **trained.facts,
         "seconds": {part: round(seconds, 3) for part, seconds in trained.seconds.items()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",

@@ -159,7 +159,6 @@ def read_run(folder: str | os.PathLike[str]) -> RunRecord:
     versions = _taken(path, taken, "versions", dict) or {}
     seconds = _taken(path, taken, "seconds", dict) or {}
     counts = {key: _taken(path, taken, key, int) for key in ("images", "classes")}
-    taken.pop("model", None)  # the name once more
     return RunRecord(
         **known,
         **counts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +14,7 @@ from beholder.data import ContentCache, Dataset, save_version, with_digests
 from beholder.errors import ImageError, Offline
 from beholder.files import file_digest, write_atomic
 from beholder.training.features import Backbone
-from beholder.training.learned import Report
+from beholder.training.learned import Report, Say
 from beholder.training.material import Material, gather
 from beholder.training.networks.augmenting import Augmentation
 from beholder.training.networks.checking import require_possible
@@ -34,8 +34,6 @@ COMPARED_BY_SIGHT: Final = 20_000
 """Of more images, those that show the same are found by their hashes alone: a backbone would take too long."""
 
 SHEET: Final = "augmentations.jpg"
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import time
 import torch
 
 from beholder.data import ContentCache, Dataset
-from beholder.training.learned import Learned, Report
+from beholder.training.learned import Learned, Report, Say
 from beholder.training.networks.finishing import finish
-from beholder.training.networks.preparing import Say, decoded, looked_at, planned, prepare, sheet_of
+from beholder.training.networks.preparing import decoded, looked_at, planned, prepare, sheet_of
 from beholder.training.networks.turns import fit_all, learn_only
 from beholder.training.recipe import Recipe
 from beholder.training.trained import Trained
