@@ -64,6 +64,7 @@ def test_several_are_compared_and_the_best_is_trained(train: Command, textures: 
         (("--set", "architecture=mlp", "--set", "progressive=0.5"), "takes images of 28 pixels only"),
         (("--compare", "head"), "must name at least two"),
         (("--compare", "head,lenet5", "--part", "2"), "--part: must be above 0"),
+        (("--part", "0.5"), "--part: is the share of the images that --compare compares on"),
         (("--set", "architecture=googlenet", "--set", "width=0.5"), "leave the width out"),
     ],
 )

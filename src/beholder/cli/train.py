@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare", metavar="A,B,…", help="train several on a part, and the best on all: head, ARCHITECTURE[@WIDTH]"
     )
-    parser.add_argument("--part", type=float, default=0.25, metavar="SHARE", help="of the images to compare on (0.25)")
+    parser.add_argument("--part", type=float, metavar="SHARE", help="of the images to compare on (0.25)")
     parser.add_argument("--preview", metavar="FILE", help="only write how a network's images are varied, as a JPEG")
     parser.add_argument("--force", action="store_true", help="replace an existing model file")
     parser.add_argument("--json", action="store_true", help="one JSON object: model, run, metrics")
@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     recipe = _recipe(args)
     dataset = read_data(args.data, args)
+    if args.part is not None and args.compare is None:
+        raise UsageError("--part: is the share of the images that --compare compares on; name what to compare")
     if args.preview is not None:
         return _preview(dataset, recipe, args)
     if args.compare is not None:
@@ -128,13 +130,14 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 def _best(dataset: Dataset, recipe: Recipe, args: argparse.Namespace) -> Recipe:
     """The recipe that does best on a part of the images; how all did is told."""
     from beholder.data import ContentCache
-    from beholder.training.ranking import rank_recipes, recipes_of
+    from beholder.training.ranking import PART, rank_recipes, recipes_of
 
-    if not 0 < args.part <= 1:
-        raise UsageError(f"--part: must be above 0 and at most 1, found {args.part:g}")
+    part = PART if args.part is None else args.part
+    if not 0 < part <= 1:
+        raise UsageError(f"--part: must be above 0 and at most 1, found {part:g}")
     recipes = recipes_of([name.strip() for name in args.compare.split(",") if name.strip()], recipe)
     with printing.steps(_STEPS) as report, ContentCache() as contents:
-        ranking = rank_recipes(dataset, recipes, contents, part=args.part, report=report)
+        ranking = rank_recipes(dataset, recipes, contents, part=part, report=report)
     tell = printing.warn if args.json else printing.say
     _tell_ranking(ranking, tell)
     return ranking.best.recipe

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from beholder.data import ContentCache, Dataset, Sample, with_digests
 from beholder.errors import ImpossibleSplit, UsageError
 from beholder.evaluation import Comparison, Estimate, compare_predictions
+from beholder.evaluation.measuring_labels import measure_labels
 from beholder.evaluation.predictions import Predictions
 from beholder.records import RecordError, to_json
 from beholder.training.features import Backbone
@@ -201,16 +202,20 @@ def _ranked(recipes: Mapping[str, Recipe], answered: Mapping[str, tuple[Learned,
         raise ImpossibleSplit("no image could be held out for all that are compared: add images, or compare none")
     said = {name: _predictions(learned, common) for name, (learned, _) in answered.items()}
     fitted = min(int(learned.material.fitted.sum()) for learned, _ in answered.values()) - len(common)
-    alone = {name: compare_predictions(it, it, models=(name, name), dataset="") for name, it in said.items()}
-    order = sorted(recipes, key=lambda name: -(alone[name].first.value or 0.0))
+    alone = {name: _measured(one) for name, one in said.items()}
+    order = sorted(recipes, key=lambda name: -(alone[name].value or 0.0))
     best = order[0]
     candidates = []
     for name in order:
         beside = None
         if name != best:
             beside = compare_predictions(said[best], said[name], models=(best, name), dataset="")
-        candidates.append(Candidate(name, recipes[name], alone[name].first, answered[name][1], beside))
+        candidates.append(Candidate(name, recipes[name], alone[name], answered[name][1], beside))
     return Ranking(tuple(candidates), fitted, len(common))
+
+
+def _measured(said: Predictions) -> Estimate:
+    return measure_labels(said, seed=0)["map" if said.multi_label else "top1"]
 
 
 def _unseen(learned: Learned) -> list[Sample]:
