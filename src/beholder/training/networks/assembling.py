@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, cast
+from typing import Final, NamedTuple
 
 from torch import nn
 
@@ -11,8 +11,16 @@ from beholder.model.geometry import Resample
 from beholder.training.networks.architectures import Spec
 from beholder.training.networks.network import Network, Stages, Triple
 
-IMAGENET_MEAN: Final[Triple] = (123.675, 116.28, 103.53)
-IMAGENET_STD: Final[Triple] = (58.395, 57.12, 57.375)
+
+class Shown(NamedTuple):
+    """How images are shown to a network, as its weights were made with; see `Network`."""
+
+    mean: Triple
+    std: Triple
+    interpolation: Resample = "bilinear"
+
+
+IMAGENET: Final = Shown((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 _LUMA: Final = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in grey, ITU-R BT.601, as Pillow converts."""
 
@@ -49,16 +57,17 @@ def assemble(
     stages: Stages,
     dropout: float = 0.0,
     last: nn.Linear | None = None,
-    mean: Triple = IMAGENET_MEAN,
-    std: Triple = IMAGENET_STD,
-    interpolation: str = "bilinear",
+    shown: Shown = IMAGENET,
 ) -> Network:
     """The network of a body that makes `features` numbers; the dropout is the paper's, which the spec may replace."""
     share = dropout if spec.dropout is None else spec.dropout
     last = last if last is not None else nn.Linear(features, spec.classes)
     if spec.channels == 1:
-        mean = (sum(part * value for part, value in zip(_LUMA, mean, strict=True)),) * 3
-        std = (sum(part * value for part, value in zip(_LUMA, std, strict=True)),) * 3
+        shown = shown._replace(mean=_luma(shown.mean), std=_luma(shown.std))
     head = nn.Sequential(nn.Dropout(share), last)
-    filter_name = cast(Resample, interpolation)
-    return Network(body, head, stages=stages, mean=mean, std=std, interpolation=filter_name)
+    return Network(body, head, stages=stages, mean=shown.mean, std=shown.std, interpolation=shown.interpolation)
+
+
+def _luma(values: Triple) -> Triple:
+    """The same value for each channel, that of grey."""
+    return (sum(share * value for share, value in zip(_LUMA, values, strict=True)),) * 3

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from beholder.training.networks import embedded, published
 from beholder.training.networks.architectures import Spec
-from beholder.training.networks.assembling import SMALL, assemble, drop_strides, scaled
+from beholder.training.networks.assembling import SMALL, Shown, assemble, drop_strides, scaled
 from beholder.training.networks.from_timm import from_timm
 from beholder.training.networks.network import Network, Stages
 
@@ -123,7 +123,7 @@ def googlenet(spec: Spec, pretrained: bool) -> Network:
         *(fourth, ("inception5a", "inception5b")),
     )
     half = (127.5,) * 3
-    network = assemble(body, 1024, spec, stages=stages, dropout=0.2, mean=half, std=half)
+    network = assemble(body, 1024, spec, stages=stages, dropout=0.2, shown=Shown(half, half))
     if pretrained:
         published.fill(network, "googlenet", last="fc")
     return network

@@ -11,7 +11,7 @@ from torch import nn
 
 from beholder.errors import MissingPackage
 from beholder.training.networks.architectures import Spec
-from beholder.training.networks.assembling import SMALL, assemble, drop_strides
+from beholder.training.networks.assembling import SMALL, Shown, assemble, drop_strides
 from beholder.training.networks.network import Network, Stages, Triple
 from beholder.training.networks.published import from_timm_hub
 
@@ -68,9 +68,7 @@ def from_timm(
         stages=stages if isinstance(stages, tuple) else stages(body),
         dropout=dropout,
         last=last if loaded and isinstance(last, nn.Linear) else None,  # else timm's start is too loud for few classes
-        mean=_in_bytes(facts["mean"]),
-        std=_in_bytes(facts["std"]),
-        interpolation=facts["interpolation"],
+        shown=Shown(_in_bytes(facts["mean"]), _in_bytes(facts["std"]), facts["interpolation"]),
     )
 
 
