@@ -1,12 +1,15 @@
 """Every architecture of the dictionary on the same images, beside what was usual before networks; one table.
 
 10,000 training images of Fashion-MNIST, drawn alike of each class by seed 0, and its 10,000 test images. Each network
-is trained from random weights for the same minutes by the usual recipe; a tenth of the images is held out for
-confidence. Where the full width would hardly see the images once in that time, `WIDTHS` has a narrower one. Then every
-classical feature with every classifier (`beholder baselines`), fitted on all 10,000; and last, one model file after
-another in turns, how fast ONNX Runtime runs what was exported.
+is trained from random weights for the same minutes at most; a tenth of the images is held out for confidence. All are
+trained by `FOR_ALL`, which did best for a ResNet on these images; those with batch normalization by SGD at its learning
+rate, all others by AdamW at Beholder's usual rates. A network is as wide as 40 million multiply-adds for an image
+allow: in full width, half, a quarter or an eighth. Then every classical feature with every classifier (`beholder
+baselines`), fitted on all 10,000 and tested on the same 10,000; and last, one model file after another in turns, how
+fast ONNX Runtime runs what was exported.
 
-What is done is kept as a line of JSON in the work folder: the same command goes on where it was stopped.
+What is done is kept as a line of JSON in the work folder: the same command goes on where it was stopped. With other
+source of Beholder or of this script, or other cores, all begins anew.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import argparse
 import statistics
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,46 +32,24 @@ from beholder.errors import BeholderError
 from beholder.image import Limits, expand
 from beholder.records import to_json
 from beholder.training import Recipe
-from beholder.training.networks.architectures import ARCHITECTURES, Spec
+from beholder.training.networks.architectures import ARCHITECTURES, Spec, find_architecture
 from figures import Row, arguments, parse, report_table
-from training_sets import Kept, fashion, percent, prepare, tell, train, training_arguments
+from training_sets import Kept, fashion, made_by, percent, prepare, tell, train, training_arguments
 
-WIDTHS = {
-    "alexnet": 0.5,
-    "vgg11": 0.5,
-    "vgg11-bn": 0.5,
-    "vgg13": 0.25,
-    "vgg13-bn": 0.25,
-    "vgg16": 0.25,
-    "vgg16-bn": 0.25,
-    "vgg19": 0.25,
-    "vgg19-bn": 0.25,
-    "resnet18": 0.5,
-    "resnet34": 0.5,
-    "resnet50": 0.5,
-    "resnet101": 0.25,
-    "resnet152": 0.25,
-    "capsnet": 0.5,
-    "mobilenet-v4-medium": 0.5,
-    "nasnet-mobile": 0.5,
-    "nasnet-large": 0.25,
-    "efficientnet-b1": 0.5,
-    "efficientnet-b2": 0.5,
-    "efficientnet-b3": 0.5,
-    "efficientnet-b4": 0.25,
-    "efficientnet-lite2": 0.5,
-    "efficientnet-lite3": 0.5,
-    "efficientnet-lite4": 0.25,
-    "vit-tiny": 0.5,
-    "vit-small": 0.25,
-    "vit-base": 0.25,
-    "convnext-nano": 0.5,
-    "convnext-tiny": 0.25,
-}
-"""Widths other than 1. GoogLeNet and Inception have one width only."""
+MOST_MULTIPLY_ADDS = 40_000_000
+"""For one image: what two cores can train on the images some times over in three minutes."""
+
+WIDTHS = (1.0, 0.5, 0.25, 0.125)
+"""A network has the first of these at which it stays below that; the last where none does. Some have one width only."""
+
+FOR_ALL = ("batch=128", "schedule=one-cycle", "label_smoothing=0.1", "augment=[flip]")
+WITH_BATCH_NORM = ("optimizer=sgd", "learning_rate=0.5")
+WITHOUT_BATCH_NORM = ("optimizer=adamw",)
+"""At Beholder's usual rates: 0.002 with layer normalization, 0.0005 without any."""
 
 MINUTES = 3.0
 BATCH = 32
+SIDE = 28
 TIMED_IMAGES = 256
 TIMED_SECONDS = 0.5
 
@@ -80,20 +62,23 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of fitting, for each network")
     parser.add_argument("--epochs", type=int, help="how often each image is seen at most; as usual when left out")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the recipe of all")
     parser.add_argument("--features", nargs="*", metavar="NAME", help="of the baselines; all when left out")
     parser.add_argument("--classifiers", nargs="+", metavar="NAME", help="of the baselines; all when left out")
     parser.add_argument("--rounds", type=int, default=3, help="of the timing of the files")
     args = parse(parser)
     work = prepare(args)
+    _require_known(parser, args)
     names = _named(parser, args.only)
     dataset = fashion(work, args)
-    kept = Kept(work / "architectures" / f"{args.train}-{args.test}-{args.minutes:g}-{args.epochs}.jsonl")
+    folder = work / "architectures" / _key(args)
+    kept = Kept(folder.with_name(f"{folder.name}.jsonl"))
     done: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
     for text in names:
         tell(f"{text}: {len(done)} of {len(names)} are done")
         try:
-            done[text] = kept.get(f"network {text}", _training(dataset, text, work, args))
+            done[text] = kept.get(f"network {text}", _training(dataset, text, folder, args))
         except BeholderError as error:  # the others are worth having; the same command tries it again
             failures[text] = str(error)
     rates = _rates({key: Path(entry["model"]) for key, entry in done.items()}, dataset, args)
@@ -103,30 +88,80 @@ def main() -> int:
         raise SystemExit("\n".join(failures.values()))
     rows.sort(key=lambda row: -row.details["top1"]["value"])
     notes = [
-        f"{args.minutes:g} minutes of fitting each at most, from random weights, by the usual recipe; "
+        f"{args.minutes:g} minutes of fitting each at most, from random weights; "
         f"{len(dataset.samples) - _tested(dataset):,} images learned from, {_tested(dataset):,} tested; 95% intervals",
+        f"all networks: {', '.join((*FOR_ALL, *args.set))}; with batch normalization {', '.join(WITH_BATCH_NORM)}; "
+        f"without {', '.join(WITHOUT_BATCH_NORM)} at 0.002, or 0.0005 where nothing is normalized",
+        f"width: the first of {', '.join(f'{width:g}' for width in WIDTHS)} with at most "
+        f"{MOST_MULTIPLY_ADDS / 1e6:.0f} M multiply-adds for an image, where a network has widths",
         "seconds: of fitting; of a classical classifier also of answering, once the images were described",
         "multiply-adds: of convolutions and matrix products, for one image; file: the exported model",
         "images/s: of training, and of the exported file in ONNX Runtime on ready tensors, one at a time and in "
         f"batches of {BATCH}, medians of {args.rounds} rounds in turns",
-        "networks hold out a tenth of the images that they learn from; classical classifiers are fitted on all of them",
+        "networks hold out a tenth of the images that they learn from; classical classifiers are fitted on all of "
+        "them, and tested on the same images",
         *(f"**failed**: {name}: {reason}" for name, reason in failures.items()),
     ]
     return report_table(args, "Architectures and baselines", notes, rows) or bool(failures)
 
 
+def _require_known(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse what cannot be tried, before hours are spent on what comes before it."""
+    from beholder.training.classical import CLASSIFIERS, FEATURES
+
+    for option, asked, known in (("features", args.features, FEATURES), ("classifiers", args.classifiers, CLASSIFIERS)):
+        for name in asked or ():
+            if name not in known:
+                parser.error(f"--{option}: must be of {', '.join(known)}, found {name}")
+    Recipe().with_settings(args.set)
+
+
 def _named(parser: argparse.ArgumentParser, only: list[str] | None) -> list[str]:
-    """What is tried, as `name@width`; the width is that of the table unless another is asked for."""
+    """What is tried, as `name@width`; the width is chosen by multiply-adds unless one is asked for."""
     wanted = []
     for text in only if only is not None else ARCHITECTURES:
         name, _, width = text.partition("@")
         if name not in ARCHITECTURES:
             parser.error(f"--only: must be names of the dictionary, found {name}")
-        wanted.append(f"{name}@{float(width) if width else WIDTHS.get(name, 1.0):g}")
+        wanted.append(f"{name}@{float(width) if width else _width(name):g}")
     return wanted
 
 
-def _training(dataset: Dataset, text: str, work: Path, args: argparse.Namespace) -> Callable[[], Mapping[str, Any]]:
+def _width(name: str) -> float:
+    from beholder.training.networks.counting import count
+
+    if not find_architecture(name).widths:
+        return 1.0
+    for width in WIDTHS:
+        if count(name, _spec(name, width)).multiply_adds <= MOST_MULTIPLY_ADDS:
+            return width
+    return WIDTHS[-1]
+
+
+def _spec(name: str, width: float) -> Spec:
+    """What a network is made for here: grey images of 28 pixels, or as many as it needs."""
+    return Spec(classes=10, size=max(find_architecture(name).smallest, SIDE), width=width, channels=1)
+
+
+def _settings(name: str, width: float) -> tuple[str, ...]:
+    """By what one network is trained."""
+    import torch
+
+    from beholder.training.networks.network import build
+
+    with torch.device("meta"):
+        network = build(name, _spec(name, width))
+    normed = any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in network.modules())
+    return (*FOR_ALL, *(WITH_BATCH_NORM if normed else WITHOUT_BATCH_NORM))
+
+
+def _key(args: argparse.Namespace) -> str:
+    """For the names of what is kept: by what it was made."""
+    key = f"{args.train}-{args.test}-{args.minutes:g}-{args.epochs}-{made_by(args, __file__)}"
+    return f"{key}-{zlib.crc32(' '.join(args.set).encode()):08x}" if args.set else key
+
+
+def _training(dataset: Dataset, text: str, folder: Path, args: argparse.Namespace) -> Callable[[], Mapping[str, Any]]:
     """What trains one architecture."""
 
     def make() -> Mapping[str, Any]:
@@ -135,10 +170,11 @@ def _training(dataset: Dataset, text: str, work: Path, args: argparse.Namespace)
         name, _, width = text.partition("@")
         settings = [f"architecture={name}", f"width={width}", "weights=none", f"minutes={args.minutes:g}"]
         settings += ["cross_validate=no"] + ([f"epochs={args.epochs}"] if args.epochs else [])
-        trained = train(dataset, work / "architectures" / f"{text}.onnx", Recipe().with_settings(settings))
+        settings += [*_settings(name, float(width)), *args.set]
+        out = folder / f"{text}-{folder.name}.onnx"  # a training is gone on with by the name of its file
+        trained = train(dataset, out, Recipe().with_settings(settings))
         facts = trained.facts
-        spec = Spec(len(dataset.classes), facts["size"], float(width), facts["channels"])
-        counts = count(name, spec)
+        counts = count(name, Spec(len(dataset.classes), facts["size"], float(width), facts["channels"]))
         return {**trained.to_dict(), "name": name, "width": float(width), "multiply_adds": counts.multiply_adds}
 
     return make

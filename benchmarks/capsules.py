@@ -27,7 +27,7 @@ from beholder.evaluation import proportion
 from beholder.training import Recipe
 from beholder.training.networks.architectures import Spec
 from figures import Row, arguments, parse, report_table
-from training_sets import Kept, fashion, prepare, tell, train, training_arguments
+from training_sets import Kept, fashion, made_by, prepare, tell, train, training_arguments
 
 CAPSULES = "capsnet"
 ANGLES = (10, 20, 30, 45)
@@ -42,7 +42,7 @@ Images = NDArray[np.uint8]
 def main() -> int:
     parser = arguments(__doc__, peers=False)
     training_arguments(parser, train=10_000)
-    parser.add_argument("--width", type=float, default=0.5, help="of the capsule network")
+    parser.add_argument("--width", type=float, default=0.25, help="of the capsule network")
     parser.add_argument("--against", nargs="+", default=["vgg11-bn", "resnet18"], help="the convolutional networks")
     parser.add_argument("--minutes", type=float, default=5.0, help="of fitting, for each")
     parser.add_argument("--epochs", type=int, default=100, help="how often each image is seen at most")
@@ -50,7 +50,8 @@ def main() -> int:
     work = prepare(args)
     dataset = fashion(work, args)
     tests = _tests(dataset)
-    kept = Kept(work / "capsules" / f"{args.train}-{args.test}-{args.minutes:g}-{args.epochs}.jsonl")
+    folder = work / "capsules" / f"{args.train}-{args.test}-{args.minutes:g}-{args.epochs}-{made_by(args, __file__)}"
+    kept = Kept(folder.with_name(f"{folder.name}.jsonl"))
     spec = Spec(len(dataset.classes), 28, channels=1)
     parameters = _parameters(CAPSULES, args.width, spec)
     widths = {CAPSULES: args.width} | {name: _width(name, parameters, spec) for name in args.against}
@@ -59,7 +60,7 @@ def main() -> int:
         for name, width in widths.items():
             entry = kept.get(
                 f"{name} {width:.4f} {augmentation}",
-                lambda n=name, w=width, a=augmentation: _tried(dataset, tests, n, w, a, work, args),
+                lambda n=name, w=width, a=augmentation: _tried(dataset, tests, n, w, a, folder, args),
             )
             rows.append(_row(entry, widths[name], augmentation))
     notes = [
@@ -76,14 +77,15 @@ def _tried(
     name: str,
     width: float,
     augmentation: str,
-    work: Path,
+    folder: Path,
     args: argparse.Namespace,
 ) -> Mapping[str, Any]:
     """One network, trained and asked."""
     tell(f"{name}, width {width:.3g}, augmentation {augmentation}")
     settings = [f"architecture={name}", f"width={width}", "weights=none", AUGMENTATIONS[augmentation]]
     settings += [f"minutes={args.minutes:g}", f"epochs={args.epochs}", "cross_validate=no"]
-    trained = train(dataset, work / "capsules" / f"{name}-{augmentation}.onnx", Recipe().with_settings(settings))
+    out = folder / f"{name}-{augmentation}-{folder.name}.onnx"  # a training is gone on with by the name of its file
+    trained = train(dataset, out, Recipe().with_settings(settings))
     right: dict[str, int] = {}
     with beholder.load(trained.model) as model:
         for test, (images, labels) in tests.items():

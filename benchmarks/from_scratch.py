@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from figures import Figure, arguments, parse, report
-from training_sets import fashion, percent, prepare, recipe_of, train, training_arguments
+from training_sets import fashion, made_by, percent, prepare, recipe_of, train, training_arguments
 
 LEAST = 0.945
 
@@ -20,7 +20,7 @@ def main() -> int:
     training_arguments(parser, recipe="fashion.toml")
     args = parse(parser)
     work, recipe = prepare(args), recipe_of(args)
-    trained = train(fashion(work, args), work / "from-scratch.onnx", recipe)
+    trained = train(fashion(work, args), work / f"from-scratch-{made_by(args, __file__)}.onnx", recipe)
     facts, told = trained.facts, trained.to_dict()
     top1 = trained.top1.value or 0.0
     size = f"{facts['architecture']}, width {facts['width']:g}, {facts['parameters']:,} parameters"

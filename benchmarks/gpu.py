@@ -1,8 +1,9 @@
 """ResNet-50 at 224 on a GPU: images a second of training beside torch alone and timm's script, and of recognizing.
 
 The images are made for it: 256 x 256, of noise that is smooth, as JPEG files in ten folders; what they show does not
-matter for speed. Training goes as in `training_speed.py`, in bf16. Recognizing is the network in evaluation mode, on
-tensors that lie ready on the GPU, of Beholder's network and of timm's.
+matter for speed. Training goes as in `training_speed.py`, in bf16, with all cores of the machine unless `--cores` says
+otherwise. Recognizing is the network in evaluation mode, on tensors that lie ready on the GPU, of Beholder's network
+and of timm's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import PIL.Image
 from figures import Figure, Spread, arguments, at_least, parse, report
 from race import CONTESTANTS, OFFLINE
 from training_sets import prepare, tell
-from training_speed import BARE, TIMM, compete, required, speed_arguments
+from training_speed import BARE, TIMM, compete, race_notes, required, speed_arguments
 
 SIDE = 256
 CLASSES = 10
@@ -32,7 +33,7 @@ QUALITY = 90
 def main() -> int:
     parser = arguments(__doc__)
     speed_arguments(parser, (BARE, TIMM))
-    parser.set_defaults(precision="bf16", workers=[4, 8, 15])
+    parser.set_defaults(precision="bf16", workers=[4, 8, 15], cores=len(os.sched_getaffinity(0)))
     parser.add_argument("--count", type=int, default=20_000, help="how many images are made")
     parser.add_argument("--batch", type=int, default=256)
     if not _has_gpu(parser.parse_args().beholder_python):
@@ -57,7 +58,11 @@ def main() -> int:
         "precision": args.precision,
     }
     figures = [*compete("ResNet-50 at 224", lesson, groups, work, args), *_recognizing(lesson, work, args)]
-    notes = [f"{args.precision}, batches of {args.batch}, {args.count:,} images; {args.rounds} rounds in turns"]
+    notes = [
+        f"{args.precision}, {args.cores} cores, batches of {args.batch}, {args.count:,} images; "
+        f"{args.rounds} rounds in turns",
+        *race_notes(),
+    ]
     return report(args, "On a GPU", notes, figures)
 
 

@@ -180,22 +180,34 @@ def _grocery(column: str) -> Callable[[Workshop], list[Sample]]:
 
 
 def _fashion(shop: Workshop) -> list[Sample]:
-    """The test images, and training images drawn at random, as PNG files."""
-    folder = shop.work / f"fashion-{FASHION_IMAGES}"
-    if not folder.exists():
-        source, being_made = Path(shop.fashion), folder.with_suffix(".part")
-        for split, prefix in (("train", "train"), ("test", "t10k")):
-            images = read_idx(source / f"{prefix}-images-idx3-ubyte.gz")
-            labels = read_idx(source / f"{prefix}-labels-idx1-ubyte.gz")
-            names = names_known_by(labels) or tuple(map(str, range(10)))
-            drawn = np.arange(len(labels))
-            if split == "train":
-                drawn = np.sort(np.random.default_rng(0).permutation(drawn)[:FASHION_IMAGES])
-            for row in drawn.tolist():
-                write_png(images[row], being_made / split / names[int(labels[row])] / f"{row:05d}.png")
-        being_made.rename(folder)
+    """The test images, and training images drawn at random."""
+    folder = fashion_images(shop.fashion, shop.work / f"fashion-{FASHION_IMAGES}", FASHION_IMAGES)
     found = sorted(folder.glob("*/*/*.png"))
     return [_sample(path, folder, (path.parent.name,), path.parent.parent.name) for path in found]
+
+
+def fashion_images(source: str | Path, folder: Path, train: int | None = None) -> Path:
+    """Fashion-MNIST as PNG files, `train/Coat/01234.png` and `test/…`, made once; returns the folder.
+
+    Args:
+        source: folder of its IDX files.
+        folder: to be made.
+        train: how many training images, drawn at random by seed 0; all when left out.
+    """
+    if folder.exists():
+        return folder
+    being_made = folder.with_suffix(".part")
+    for split, prefix in (("train", "train"), ("test", "t10k")):
+        images = read_idx(Path(source) / f"{prefix}-images-idx3-ubyte.gz")
+        labels = read_idx(Path(source) / f"{prefix}-labels-idx1-ubyte.gz")
+        names = names_known_by(labels) or tuple(map(str, range(10)))
+        drawn = np.arange(len(labels))
+        if split == "train" and train is not None:
+            drawn = np.sort(np.random.default_rng(0).permutation(drawn)[:train])
+        for row in drawn.tolist():
+            write_png(images[row], being_made / split / names[int(labels[row])] / f"{row:05d}.png")
+    being_made.rename(folder)
+    return folder
 
 
 def _coco(shop: Workshop) -> list[Sample]:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that is measured, in order. Tables on standard output, progress on standard error.
+# What is measured of recognizing, in order; README.md has the commands for learning and for networks. Tables on
+# standard output, progress on standard error.
 #
 #   BEHOLDER_TEST_IMAGES=FOLDER BEHOLDER_PEERS_PYTHON=PEERS/bin/python benchmarks/run_all.sh PYTHON [FIGURES]
 #

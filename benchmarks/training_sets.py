@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from beholder.data import Dataset, Sample, read_idx
-from beholder.data.formats.idx import names_known_by, write_png
+import beholder
+from beholder.data import Dataset, Sample
 from beholder.evaluation import Estimate
 from beholder.files import write_atomic
 from beholder.training import Recipe, run_training
-from learning_sets import FASHION_FOLDER
+from learning_sets import FASHION_FOLDER, fashion_images
 from photographs import work_folder
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
+ROOMS = ("training", "model")
+"""Whose source decides what a training makes, beside that of the script."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Trained:
     @property
     def fit_seconds(self) -> float:
         """What fitting took, with looking at what is held out, and with what calls took that were stopped."""
-        return float(self.facts["steps"] * self.facts["batch"] / self.facts["images_per_second"])
+        return float(self.facts["trained_seconds"])
 
     @property
     def epochs(self) -> float:
@@ -119,19 +123,31 @@ def prepare(args: argparse.Namespace) -> Path:
     return work
 
 
+def made_by(args: argparse.Namespace, script: str) -> str:
+    """For the names of what is kept between calls: how many cores, and a digest of the source that makes it.
+
+    What was made by other source, or with other cores, has another name, and is made anew.
+
+    Args:
+        args: the options.
+        script: the file of the benchmark.
+    """
+    return f"{args.cores}-{_source_digest(Path(script))}"
+
+
+@cache  # of what is running, whatever becomes of the files meanwhile
+def _source_digest(script: Path) -> str:
+    package, source = Path(str(beholder.__file__)).parent, hashlib.sha256()
+    rooms = [path for room in ROOMS for path in sorted((package / room).rglob("*.py"))]
+    for path in (script, *rooms):
+        content = path.read_bytes()
+        source.update(f"{path.name} {len(content)} ".encode() + content)
+    return source.hexdigest()[:12]
+
+
 def fashion_folder(work: Path, source: str | Path) -> Path:
     """All 70,000 images as PNG files, `train/Coat/01234.png` and `test/…`, made once."""
-    folder = work / "fashion-mnist"
-    if not folder.exists():
-        being_made = folder.with_suffix(".part")
-        for split, prefix in (("train", "train"), ("test", "t10k")):
-            images = read_idx(Path(source) / f"{prefix}-images-idx3-ubyte.gz")
-            labels = read_idx(Path(source) / f"{prefix}-labels-idx1-ubyte.gz")
-            names = names_known_by(labels) or tuple(map(str, range(10)))
-            for row, image in enumerate(images):
-                write_png(image, being_made / split / names[int(labels[row])] / f"{row:05d}.png")
-        being_made.rename(folder)
-    return folder
+    return fashion_images(source, work / "fashion-mnist")
 
 
 def fashion(work: Path, args: argparse.Namespace) -> Dataset:
@@ -153,7 +169,7 @@ def _drawn(folder: Path, split: Any, count: int | None) -> Iterator[Sample]:
 
 
 def train(dataset: Dataset, out: Path, recipe: Recipe) -> Trained:
-    """Train a network as `beholder train` does; one that was stopped goes on where it was."""
+    """Train a network as `beholder train` does; one that was stopped goes on if `out` has the same name."""
     started = time.perf_counter()
     out.parent.mkdir(parents=True, exist_ok=True)
     run = run_training(dataset, out, recipe=recipe, overwrite=True, report=_Bar(out.stem), say=tell)

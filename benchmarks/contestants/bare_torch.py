@@ -6,10 +6,11 @@ It runs beside Beholder, on Beholder's own network, which is also counted here f
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 
 import torch
-from lesson import Clock, lesson
+from lesson import Clock, counted, lesson
 from torch.nn import functional
 
 from beholder.training.networks.architectures import Spec
@@ -23,7 +24,7 @@ def main() -> None:
     told = lesson()
     spec = Spec(told["classes"], told["size"], told["width"], told["channels"])
     if "--count" in sys.argv:
-        print(sum(weight.numel() for weight in build(told["architecture"], spec).parameters()))
+        print(json.dumps(counted(build(told["architecture"], spec), told)))
         return
     clock = Clock(told)
     device = torch.device(told["device"])

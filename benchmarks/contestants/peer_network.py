@@ -12,6 +12,9 @@ from torch import nn
 SMALL = 64
 """Up to so many pixels Beholder's ResNets have no pool behind the first convolution."""
 
+TINY = 32
+"""Up to so many they begin with a 3x3 convolution without a stride, as wide as what follows it."""
+
 NAMES = {"efficientnet-lite0": "tf_efficientnet_lite0", "resnet18": "resnet18", "resnet50": "resnet50"}
 STAGES = (64, 128, 256, 512)
 
@@ -24,9 +27,21 @@ def network(architecture: str, width: float, size: int, channels: int, classes: 
     made = timm.create_model(NAMES[architecture], **options)
     if architecture.startswith("resnet") and size <= SMALL:
         made.maxpool = nn.Identity()
+    if architecture.startswith("resnet") and size <= TINY:
+        _begin_small(made, channels, options.get("channels", STAGES)[0])
     if architecture == "efficientnet-lite0":
         made.drop_rate = 0.2  # the dropout of the paper, which timm leaves to its training script
     return made
+
+
+def _begin_small(made: Any, channels: int, first: int) -> None:
+    """Another first convolution, and a first block that takes what it gives."""
+    block, given = made.layer1[0], made.layer1[-1].conv1.in_channels
+    kernel = block.conv1.kernel_size[0]
+    made.conv1, made.bn1 = nn.Conv2d(channels, first, 3, padding=1, bias=False), nn.BatchNorm2d(first)
+    block.conv1 = nn.Conv2d(first, block.conv1.out_channels, kernel, padding=kernel // 2, bias=False)
+    joined = nn.Sequential(nn.Conv2d(first, given, 1, bias=False), nn.BatchNorm2d(given))
+    block.downsample = None if first == given else joined
 
 
 def register(told: dict[str, Any]) -> str:

@@ -57,3 +57,11 @@ def test_a_wrong_name_is_one_line(baselines: Command) -> None:
     assert (done.status, done.out) == (2, "")
     assert "features: 'sfit' is none of hog, edges, corners, sift, surf, pixels; did you mean 'sift'?" in done.err
     assert done.err.count("\n") == 2  # and how the folder was read
+
+
+@pytest.mark.parametrize("setting", ["architecture=resnet18", "method=network"])
+def test_a_network_is_refused(baselines: Command, setting: str) -> None:
+    done = baselines("set", "--features=pixels", "--classifiers=tree", "--set", setting)
+    assert (done.status, done.out) == (2, "")
+    assert "method: must be 'head'" in done.err
+    assert done.err.count("\n") == 2  # and how the folder was read

@@ -11,6 +11,7 @@ import pytest
 from in_process import command
 from running import Command
 
+from beholder.training import history
 from beholder.training.history import RunRecord
 from run_folders import curve, make_run
 
@@ -132,7 +133,8 @@ def test_what_differs_and_which_test_to_run(runs: Command, data: Path, monkeypat
     models = [data / "runs" / f"2026010{n}-101112-birds-000{n}" / "birds.onnx" for n in (1, 2)]
     assert f"beholder compare {models[0]} {models[1]} photos\n" in done.out
     (one,) = runs("compare", "0001", "0002", "--json").lines
-    assert one["comparable"] is True and one["unseen"] == 99
+    assert one["comparable"] is True
+    assert one["unseen"] is None, "these data are not known here"
     assert one["recipe"]["architecture"] == [None, "lenet5"]
     assert [measured["value"] for measured in one["metrics"]["top1"]] == [0.8, 0.9]
 
@@ -184,6 +186,67 @@ def test_nothing_is_removed_before_it_was_shown(runs: Command, data: Path) -> No
 def test_what_is_not_clear_removes_nothing(runs: Command, data: Path, words: tuple[str, ...]) -> None:
     assert runs("remove", *words, "--force").status == 2
     assert len(list((data / "runs").iterdir())) == 3
+
+
+@pytest.mark.parametrize("words", ["run.json", "birds.onnx", "run.json/"])
+def test_a_file_of_a_run_does_not_stand_for_all_of_it(runs: Command, data: Path, words: str) -> None:
+    folder = data / "runs" / "20260101-101112-birds-0001"
+    (folder / "birds.onnx").write_bytes(b"")
+    done = runs("remove", f"{folder}/{words}", "--force")
+    assert done.status == 2 and folder.is_dir()
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("home", ["runs", "unfinished"])
+def test_the_folder_of_all_is_not_removed(
+    runs: Command, data: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    (data / "unfinished").mkdir()
+    monkeypatch.chdir(data / home)
+    for words in (".", "./", "..", "../runs", "../unfinished"):
+        assert runs("remove", words, "--force").status == 2
+    assert len(list((data / "runs").iterdir())) == 3
+
+
+def test_a_training_that_goes_on_meanwhile_is_left_and_the_others_are_removed(
+    runs: Command, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (data / "unfinished" / name).mkdir(parents=True)
+        os.utime(data / "unfinished" / name, (time.time() - 7200,) * 2)
+    seen = history.list_unfinished()
+    monkeypatch.setattr(history, "list_unfinished", lambda: seen)
+    (data / "unfinished" / seen[0].folder.name / "checkpoint.pt").write_bytes(b"")
+    done = runs("remove", "--unfinished", "--force")
+    assert done.status == 1 and "may be running" in done.err
+    assert [path.name for path in (data / "unfinished").iterdir()] == [seen[0].folder.name]
+
+
+def test_a_run_that_is_named_twice_is_removed_once(runs: Command, data: Path) -> None:
+    folder = data / "runs" / "20260101-101112-birds-0001"
+    done = runs("remove", "0001", f"{data}/runs/../runs/{folder.name}", "--force")
+    assert (done.status, len(done.out.splitlines()), folder.exists()) == (0, 1, False)
+
+
+@pytest.mark.parametrize("age", [0, 7200])
+def test_an_unfinished_training_is_not_removed_by_its_path(runs: Command, data: Path, age: int) -> None:
+    folder = data / "unfinished" / "abc"
+    folder.mkdir(parents=True)
+    os.utime(folder, (time.time() - age,) * 2)
+    done = runs("remove", folder, "--force")
+    assert done.status == 2 and "beholder runs remove --unfinished" in done.err
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize(
+    "verb", [("show", "birds"), ("path", "birds"), ("compare", "birds", "cats"), ("plot", "birds")]
+)
+def test_a_newest_run_that_is_damaged_is_told_of(runs: Command, data: Path, verb: tuple[str, ...]) -> None:
+    (data / "runs" / "20260102-101112-birds-0002" / "run.json").write_text("{")
+    done = runs(*verb)
+    assert done.status == 0
+    assert "its newest run, 20260102-101112-birds-0002, is damaged" in done.err
+    assert "0002" not in done.out
 
 
 def test_a_folder_elsewhere_is_not_removed(runs: Command, tmp_path: Path) -> None:

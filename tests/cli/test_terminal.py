@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from beholder.cli import printing
+
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
 LONG_WORK = """
@@ -55,6 +57,24 @@ def on_terminal(words: list[str], folder: Path, cache: Path, *, also_output: boo
 def left_on_screen(drawn: str) -> list[str]:
     """The lines that stay, after what was drawn over."""
     return [line.split("\r\x1b[K")[-1] for line in drawn.replace("\r\n", "\n").split("\n")]
+
+
+def test_the_time_left_of_what_is_resumed_is_counted_from_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step takes a second; 900 of 1,000 were done before."""
+    clock = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(printing.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with printing.steps({}) as report:
+        for done in range(901, 912):
+            report("training", done, 1000)
+            clock[0] += 1
+        report("decoding", 3, 7)
+    drawn = capsys.readouterr().err
+    assert "training  911/1,000  91%  1:29 left" in drawn
+    assert "training  901/1,000  90%\r" in drawn and "decoding  3/7  43%\r" in drawn
 
 
 def test_answers_in_a_file_are_counted_on_the_terminal(photos: Path, cache: Path) -> None:

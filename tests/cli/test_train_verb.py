@@ -12,6 +12,7 @@ import pytest
 from in_process import command
 from running import Command
 
+from beholder.data import ContentCache
 from pictures import SHAPES, make_folder
 
 
@@ -48,6 +49,34 @@ def test_a_clean_set_is_not_talked_about(train: Command, tmp_path: Path) -> None
     assert done.status == 0
     assert "audit" not in done.err
     assert (tmp_path / "set.onnx").is_file()
+
+
+def test_a_note_is_no_failure(train: Command, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "set", {"bars": 8, "dots": 8, "waves": 1}, seed=22)
+    with PIL.Image.open(folder / "waves" / "0.png") as image:
+        for number in range(1, 4):
+            image.save(folder / "waves" / f"{number}.png", compress_level=number)
+    done = train("set")
+    assert "class 'waves': all its images look alike" in done.err
+    assert done.status == 0
+
+
+def test_a_file_that_cannot_be_read_is_a_failure(
+    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path / "set", dict.fromkeys(SHAPES, 6), seed=22)
+    known = ContentCache.digests
+
+    def all_but_the_first(self: ContentCache, paths: list[Path], progress: object = None) -> list[str | None]:
+        return [None, *known(self, paths)[1:]]
+
+    monkeypatch.setattr(ContentCache, "digests", all_but_the_first)
+    done = train("set", "--json")
+    assert done.status == 1
+    assert "1 file cannot be read and is left out: bars/0.png" in done.err
+    (told,) = done.lines
+    report = json.loads((Path(told["run"]) / "report.json").read_text(encoding="utf-8"))
+    assert report["left_out"] == [{"reason": "could not be read", "count": 1}]
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(train: Command, tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from beholder.training.confidence import (
+    OF_INDICATORS,
+    OF_LOGITS,
     find_prototypes,
+    fit_confidence,
     fit_slopes,
     fit_temperature,
     log_losses,
@@ -226,3 +229,15 @@ def test_a_label_that_no_left_out_image_has_is_not_accepted_everywhere() -> None
         thresholds = tune_thresholds(probabilities, truth, aim, 0.9)  # type: ignore[arg-type]
         assert thresholds[2] == 0.5
         assert (thresholds[:2] != 0.5).all()
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_with_nothing_to_calibrate_on_scores_are_taken_for_what_they_are(multi_label: bool) -> None:
+    """A logit of 2 is 88% sure, or 0.88 of two classes; an indicator of 1 is of a head that found its class."""
+    nothing, truth = np.empty((0, 2)), np.empty((0, 2), np.bool_)
+    logits = fit_confidence(nothing, truth, multi_label, OF_LOGITS)
+    assert logits.probabilities(np.array([[2, 0]], np.float32))[0, 0] == pytest.approx(0.881, abs=1e-3)
+    indicators = fit_confidence(nothing, truth, multi_label)
+    assert np.array_equal(indicators.gain, fit_confidence(nothing, truth, multi_label, OF_INDICATORS).gain)
+    expected = 1 / (1 + np.exp(-2)) if multi_label else 1 / (1 + np.exp(-4))
+    assert indicators.probabilities(np.array([[1, 0]], np.float32))[0, 0] == pytest.approx(expected, abs=1e-3)

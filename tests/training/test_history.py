@@ -16,6 +16,7 @@ import pytest
 from beholder.errors import OutputExists, UsageError
 from beholder.training import Run, run_training
 from beholder.training.history import (
+    RunRecord,
     differences,
     find_folder,
     find_run,
@@ -24,12 +25,14 @@ from beholder.training.history import (
     list_unfinished,
     other_differences,
     read_run,
+    record,
     remove_folder,
     runs_html,
     write_runs_page,
 )
 from beholder.training.history.curves import held_out_chart, loss_chart, rate_chart
 from beholder.training.history.differing import paired_test
+from pictures import SHAPES, make_folder
 from run_folders import curve, make_run
 
 LENET = ("architecture=lenet5", "epochs=3")
@@ -107,6 +110,10 @@ def test_numbers_that_are_none_are_read_as_nothing(data: Path) -> None:
         ("run.json", None, "has no run.json"),
         ("run.json", b"{", "run.json: is damaged: it is not JSON"),
         ("run.json", b"[" * 100_000, "run.json: is damaged"),
+        ("run.json", b'{"name": "a", "deep": ' + b"[" * 700 + b"]" * 700 + b"}", "it is nested more than 50 deep"),
+        ("run.json", b'{"name": "a", "width": 1' + b"0" * 400 + b"}", "a number in it is not below 1e+30"),
+        ("run.json", b'{"name": "a", "width": 1' + b"0" * 5000 + b"}", "a number in it is not below 1e+30"),
+        ("run.json", b" " * 20_000_001, "run.json: is too large to be of a run"),
         ("run.json", b"\xff\xfe", "run.json: cannot be read: it is not text"),
         ("run.json", b"[]", "run.json: must be a JSON object"),
         ("run.json", b"{}", "must say a name"),
@@ -115,6 +122,9 @@ def test_numbers_that_are_none_are_read_as_nothing(data: Path) -> None:
         ("run.json", b'{"name": "a", "seconds": [1]}', "seconds must be an object"),
         ("recipe.toml", None, "has no recipe.toml"),
         ("recipe.toml", b"a = ", "recipe.toml: is damaged"),
+        ("recipe.toml", b"x = 0x" + b"f" * 5000, "a number in it is not below 1e+30"),
+        ("recipe.toml", b"x = 1" + b"0" * 5000, "a number in it is not below 1e+30"),
+        ("recipe.toml", b"x = " + b"[" * 400 + b"]" * 400, "recipe.toml: is damaged: it is nested more than 50 deep"),
         ("metrics.json", b"[]", "must hold a JSON object of metrics"),
         ("metrics.json", b'{"top1": {"value": 2}}', "metrics.json: is damaged: top1"),
         ("curve.json", b"{}", "curve.json: must be a list of JSON objects"),
@@ -134,6 +144,94 @@ def test_a_damaged_run_is_told_of_and_stops_no_other(data: Path, file: str, cont
     assert [run.name for run in history.runs] == ["good"]
     assert history.refused == (str(caught.value),)
     assert "\n" not in history.refused[0]
+
+
+@pytest.mark.parametrize("file", ["run.json", "recipe.toml", "metrics.json", "curve.json"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_not_waited_for(data: Path, file: str, kind: str) -> None:
+    make_run(data, "20260101-101112-good-0001")
+    path = make_run(data, "20260102-101112-bad-0002") / file
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    history = list_runs()
+    assert [run.name for run in history.runs] == ["good"]
+    assert history.refused == (f"{path}: cannot be read: it is not a regular file",)
+
+
+def test_a_picture_that_is_a_device_is_none(data: Path) -> None:
+    folder = make_run(data, "20260101-101112-a-0001", settings=LENET, rows=curve(3))
+    assert "What networks saw" in runs_html([read_run(folder)])
+    (folder / "augmentations.jpg").unlink()
+    (folder / "augmentations.jpg").symlink_to("/dev/zero")
+    assert "What networks saw" not in runs_html([read_run(folder)])
+
+
+@pytest.mark.parametrize("damage", [{"extra": 10**400}, {"count": 10**400}, {"notes": [[[]]]}])
+def test_a_report_that_is_damaged_is_none(data: Path, damage: dict[str, object]) -> None:
+    folder = make_run(data, "20260101-101112-a-0001")
+    assert read_run(folder).evaluation() is not None
+    edit(folder / "report.json", **damage)
+    assert read_run(folder).evaluation() is None
+
+
+def test_a_run_that_goes_while_it_is_read_stops_no_other(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(data, "20260101-101112-good-0001")
+    make_run(data, "no-date-0002")
+    monkeypatch.setattr(record, "_recipe", lambda path: [path.with_name("run.json").unlink(), {}][1])
+    history = list_runs()
+    assert [run.name for run in history.runs] == ["good"]
+    assert history.refused == (f"{data / 'runs' / 'no-date-0002'}: cannot be read: No such file or directory",)
+
+
+def test_an_entry_that_leads_nowhere_stops_nothing(data: Path) -> None:
+    make_run(data, "20260101-101112-good-0001")
+    (data / "unfinished").mkdir()
+    for home in ("runs", "unfinished"):
+        (data / home / "loop").symlink_to("loop")
+    history = list_runs()
+    assert [run.name for run in history.runs] == ["good"] and history.refused == ()
+    assert list_unfinished() == ()
+
+
+def test_a_linked_run_is_called_as_its_link(data: Path, tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "elsewhere", "20260101-101112-birds-0001")
+    (data / "runs").mkdir(parents=True)
+    (data / "runs" / "z").symlink_to(folder)
+    (run,) = list_runs().runs
+    assert (run.id, run.when) == ("z", datetime(2026, 1, 1, 10, 11, 12, tzinfo=UTC))
+    assert find_run("z").id == find_run("birds").id == find_run(f"{data}/runs/z").id == "z"
+
+
+def test_a_link_to_a_run_beside_it_is_not_another(data: Path) -> None:
+    folder = make_run(data, "20260101-101112-birds-0001")
+    (data / "runs" / "z").symlink_to(folder)
+    assert [run.id for run in list_runs().runs] == [folder.name]
+    assert find_folder("birds", sure=True) == folder
+
+
+def test_newer_runs_that_are_damaged_are_not_passed_over_in_silence(data: Path) -> None:
+    good = make_run(data, "20260102-101112-my-birds-0002", name="my birds")
+    told: list[str] = []
+    for id in ("20260101-101112-my-birds-0001", "20260103-101112-other-my-birds-0004"):
+        (make_run(data, id, name="my birds") / "run.json").write_text("{")
+    assert find_run("my birds", told.append).id == good.name
+    assert told == []
+    newest = make_run(data, "20260103-101112-my-birds-0003", name="my birds")
+    (newest / "recipe.toml").unlink()
+    assert find_run("my birds", told.append).id == good.name
+    assert told == [
+        f"my birds: its newest run, {newest.name}, is damaged, so that this is {good.name}; see: beholder runs"
+    ]
+    with pytest.raises(UsageError, match="3 runs are named so"):
+        find_folder("my birds", sure=True)
+    shutil.rmtree(good)
+    with pytest.raises(UsageError, match=f"its run {newest.name} is damaged"):
+        find_folder("my birds")
 
 
 def test_the_newest_run_is_first_and_those_being_written_are_not_seen(data: Path) -> None:
@@ -198,7 +296,7 @@ def test_a_name_of_several_runs_can_be_refused(data: Path) -> None:
     for day in (1, 2):
         make_run(data, f"2026010{day}-101112-birds-000{day}")
     with pytest.raises(UsageError, match="2 runs are named so"):
-        find_folder("birds", newest=False)
+        find_folder("birds", sure=True)
 
 
 def test_only_keys_that_differ_are_differences(data: Path) -> None:
@@ -261,6 +359,29 @@ def test_runs_that_held_out_parts_by_other_seeds_cannot(pair: tuple[Path, Path])
     assert footing([read_run(folder) for folder in pair]).kind == "other images"
 
 
+def test_what_is_unseen_is_counted_by_images_not_by_files(tmp_path: Path, data: Path) -> None:
+    folder = make_folder(tmp_path / "set", dict.fromkeys(SHAPES, 8), seed=6)
+    shutil.copy(folder / "bars" / "0.png", folder / "bars" / "twin.png")
+    run = read_run(run_training(folder, tmp_path / "one.onnx").folder)
+    assert (run.images, len(run.fitted_on() or ())) == (25, 24)
+    assert footing([run, run]).unseen == 0, "each was fitted on, the twins too"
+    assert paired_test(run, run) == f"beholder compare {run.model} {run.model} DATA"
+
+
+def test_what_is_unseen_is_what_compare_would_ask(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_folder(tmp_path / "set" / "train", dict.fromkeys(SHAPES, 8), seed=6)
+    test = make_folder(tmp_path / "set" / "test", dict.fromkeys(SHAPES, 4), seed=7)
+    shutil.copy(tmp_path / "set" / "train" / "bars" / "0.png", test / "bars" / "seen.png")
+    run = read_run(run_training(tmp_path / "set", tmp_path / "one.onnx").folder)
+    assert footing([run, run]).unseen == 12, "one of 13 was fitted on"
+    marks = run.fitted_on()
+    assert marks is not None
+    monkeypatch.setattr(RunRecord, "fitted_on", lambda _: marks | {f"{number:016x}" for number in range(99)})
+    assert footing([run, run]).unseen == 12, "what its weights saw before is not of these data"
+    shutil.rmtree(data / "versions")
+    assert footing([run, run]).unseen is None
+
+
 def test_where_a_model_is_gone_nothing_is_claimed(pair: tuple[Path, Path]) -> None:
     (pair[1] / "textures.onnx").unlink()
     runs = [read_run(folder) for folder in pair]
@@ -299,6 +420,31 @@ def test_what_lies_elsewhere_is_not_removed(data: Path, tmp_path: Path) -> None:
     link.symlink_to(kept)
     remove_folder(link)
     assert kept.is_dir() and run.is_dir() and not link.exists()
+
+
+@pytest.mark.parametrize("name", [".20260101-101112-a-0001.part", "none"])
+def test_what_is_being_written_is_not_removed(data: Path, name: str) -> None:
+    make_run(data, ".20260101-101112-a-0001.part", name="a")
+    with pytest.raises(UsageError, match="remove it yourself"):
+        remove_folder(data / "runs" / name)
+    assert len(list((data / "runs").iterdir())) == 1
+
+
+def test_an_unfinished_training_is_removed_when_it_rests(data: Path) -> None:
+    folder = data / "unfinished" / "abc"
+    folder.mkdir(parents=True)
+    with pytest.raises(UsageError, match="may be running"):
+        remove_folder(folder)
+    os.utime(folder, (time.time() - 7200,) * 2)
+    assert not list_unfinished()[0].may_be_running
+    remove_folder(folder)
+    assert not folder.exists()
+
+
+def test_a_time_that_no_calendar_has_stops_nothing(data: Path) -> None:
+    (data / "unfinished" / "abc").mkdir(parents=True)
+    os.utime(data / "unfinished" / "abc", (1e12, 1e12))  # some file systems hold it, others their last day
+    assert [one.may_be_running for one in list_unfinished()] == [True]
 
 
 def test_an_unfinished_training_may_be_running(data: Path) -> None:

@@ -146,6 +146,15 @@ def test_a_test_part_takes_different_things() -> None:
     assert not (made.never_left_out & made.tested).any()
 
 
+def test_a_class_that_is_absent_does_not_make_the_others_unbalanced() -> None:
+    targets = np.array([[True, False, False]] * 8 + [[False, True, False]] * 6)
+    assert material.image_weights(targets, "auto").tolist() == [1.0] * 14
+    rare = np.array([[True, False, False]] * 8 + [[False, True, False]] * 2)
+    weights = material.image_weights(rare, "auto")
+    assert weights[:8].sum() == pytest.approx(weights[8:].sum()) and weights.mean() == pytest.approx(1)
+    assert material.image_weights(np.zeros((3, 2), bool), "auto").tolist() == [1.0] * 3
+
+
 def test_a_class_that_looks_alike_is_measured(tmp_path: Path) -> None:
     """With the real network: frames of one scene that differ in noise only."""
     from beholder.training import run_training

@@ -116,16 +116,17 @@ def _terminal_width() -> int:
 def steps(names: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
     """Show long work step by step on a terminal; yields what is told the step, the done and the whole."""
     line = StatusLine()
-    current, started = "", 0.0
+    current, started, first = "", 0.0, 0
 
     def draw(step: str, done: int, total: int) -> None:
-        nonlocal current, started
+        nonlocal current, started, first
         is_new = step != current
         if is_new:
-            current, started = step, time.monotonic()
+            current, started, first = step, time.monotonic(), done  # what is resumed was not done just now
         text = names.get(step, step)
         if total > 0:
-            text += f"  {done:,}/{total:,}  {done / total:.0%}{_left(time.monotonic() - started, done, total)}"
+            left = _left(time.monotonic() - started, done - first, total - done)
+            text += f"  {done:,}/{total:,}  {done / total:.0%}{left}"
         line.draw(text, at_once=is_new)
 
     try:
@@ -134,11 +135,11 @@ def steps(names: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]
         line.make_room()
 
 
-def _left(seconds: float, done: int, total: int) -> str:
-    """How long the rest may take; nothing while that is a guess."""
-    if not 0 < done < total or seconds < 1:
+def _left(seconds: float, done: int, remaining: int) -> str:
+    """How long the rest may take by what was done in some seconds; nothing while that is a guess."""
+    if done <= 0 or remaining <= 0 or seconds < 1:
         return ""
-    minutes, rest = divmod(round(seconds / done * (total - done)), 60)
+    minutes, rest = divmod(round(seconds / done * remaining), 60)
     hours, minutes = divmod(minutes, 60)
     return f"  {hours}:{minutes:02}:{rest:02} left" if hours else f"  {minutes}:{rest:02} left"
 

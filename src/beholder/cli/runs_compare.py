@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare; see the module."""
     from beholder.training.history import differences, find_run, footing, list_runs, other_differences
 
-    runs = [find_run(text) for text in args.runs]
+    runs = [find_run(text, printing.warn) for text in args.runs]
     if len({one.folder.resolve() for one in runs}) < max(2, len(runs)):
         raise UsageError("compare needs two runs or more, each once; see: beholder runs")
     recipes, others, ground = differences(runs), other_differences(runs), footing(runs)

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from beholder.training.history import find_run, write_runs_page
 
     require_writable(out, overwrite=args.force)
-    found = {one.folder.resolve(): one for one in map(find_run, args.runs)}
+    found = {one.folder.resolve(): one for one in (find_run(text, printing.warn) for text in args.runs)}
     write_runs_page(list(found.values()), out, overwrite=args.force)
     printing.say(f"page    {out}")
     without = [one.name for one in found.values() if not one.curve]

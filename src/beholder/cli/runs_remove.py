@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     for one in doomed:
         try:
             remove_folder(one.folder)
-        except OutputFailed as error:
+        except (OutputFailed, UsageError) as error:  # it cannot be, or may be running again by now
             failed += 1
             printing.warn(str(error))
         else:
@@ -58,10 +58,11 @@ def _named(texts: list[str]) -> list[_Doomed]:
     from beholder.training.history import find_folder
     from beholder.training.history.finding import require_among_runs
 
-    folders = dict.fromkeys(find_folder(text, newest=False) for text in texts)
+    folders = [find_folder(text, sure=True) for text in texts]
     for folder in folders:
         require_among_runs(folder)
-    return [_Doomed(folder, _words(folder)) for folder in folders]
+    once = {folder.name: folder for folder in folders}
+    return [_Doomed(folder, _words(folder)) for folder in once.values()]
 
 
 def _words(folder: Path) -> str:

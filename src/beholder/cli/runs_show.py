@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Show one; see the module."""
     from beholder.training.history import find_run
 
-    found = find_run(args.run)
+    found = find_run(args.run, printing.warn)
     if args.json:
         printing.say(printing.as_json(found.to_dict()))
         return 0
@@ -46,7 +46,7 @@ def run_path(args: argparse.Namespace) -> int:
     """Print the folder, and nothing else, so that a script can use it; see the module."""
     from beholder.training.history import find_run
 
-    printing.say(str(find_run(args.run).folder))
+    printing.say(str(find_run(args.run, printing.warn).folder))
     return 0
 
 

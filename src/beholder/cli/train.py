@@ -31,6 +31,12 @@ _STEPS = {
 }
 
 
+_CHOSEN_HERE = (
+    "The recipe was chosen among several on images that are measured on too, for there is no test part: on new ones "
+    "expect a little less."
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `train`."""
     parser.add_argument("data", metavar="DATA", help="folder with a folder for each class, or a CSV or COCO file")
@@ -46,29 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=float, metavar="SHARE", help="of the images to compare on (0.25)")
     parser.add_argument("--preview", metavar="FILE", help="only write how a network's images are varied, as a JPEG")
     parser.add_argument("--force", action="store_true", help="replace an existing model file")
-    parser.add_argument("--json", action="store_true", help="one JSON object: model, run, metrics")
+    parser.add_argument("--json", action="store_true", help="one JSON object: model, run, metrics, ranking")
     add_data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; see the module."""
     from beholder.auditing import in_one_line, quick_findings
-    from beholder.files import require_writable
-    from beholder.training import run_training
-    from beholder.training.runs import target_of
 
     started = time.perf_counter()
+    _refuse_what_excludes(args)
     recipe = _recipe(args)
-    dataset = read_data(args.data, args)
-    if args.part is not None and args.compare is None:
-        raise UsageError("--part: is the share of the images that --compare compares on; name what to compare")
+    recipes = _compared(args, recipe)
     if args.preview is not None:
-        return _preview(dataset, recipe, args)
-    if args.compare is not None:
-        require_writable(target_of(dataset, args.out), overwrite=args.force)
-        recipe = _best(dataset, recipe, args)
-    with printing.steps(_STEPS) as report, _going_on_later():
-        done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=report, say=printing.warn)
+        return _preview(recipe, args)
+    dataset = read_data(args.data, args)
+    with _going_on_later():
+        done, ranking = _trained(dataset, recipe, recipes, args)
     material = done.learned.material
     for note in material.dataset.notes[len(dataset.notes) :]:
         printing.warn(note)
@@ -78,10 +78,74 @@ def run(args: argparse.Namespace) -> int:
     if found is not None:
         printing.warn(found)
     if args.json:
-        printing.say(printing.as_json(done.to_dict()))
+        compared = {} if ranking is None else {"ranking": ranking.to_dict()}
+        printing.say(printing.as_json({**done.to_dict(), **compared}))
     else:
         _tell(done, time.perf_counter() - started)
-    return 1 if material.failures or len(material.dataset.notes) > len(dataset.notes) else 0
+    return 1 if material.failures else 0
+
+
+def _refuse_what_excludes(args: argparse.Namespace) -> None:
+    if args.part is not None and args.compare is None:
+        raise UsageError("--part: is the share of the images that --compare compares on; name what to compare")
+    if args.part is not None and not 0 < args.part <= 1:
+        raise UsageError(f"--part: must be above 0 and at most 1, found {args.part:g}")
+    if args.preview is not None and args.compare is not None:
+        raise UsageError("--preview: trains nothing, and --compare trains several; leave one of them out")
+
+
+def _compared(args: argparse.Namespace, recipe: Recipe) -> dict[str, Recipe]:
+    """The recipes that are to be compared, by name; none where nothing is."""
+    if args.compare is None:
+        return {}
+    from beholder.training.ranking import recipes_of
+
+    return recipes_of([name.strip() for name in args.compare.split(",") if name.strip()], recipe)
+
+
+def _trained(
+    dataset: Dataset, recipe: Recipe, recipes: dict[str, Recipe], args: argparse.Namespace
+) -> tuple[Run, Ranking | None]:
+    """The run, by the recipe or by the one that did best on a part; and how all did."""
+    from beholder.training import run_training
+
+    ranking = None
+    if recipes:
+        ranking = _ranked(dataset, recipes, args)
+        recipe = ranking.best.recipe
+        if not ranking.tested:
+            dataset = dataset.with_notes(_CHOSEN_HERE)
+    with printing.steps(_STEPS) as report:
+        told = report if ranking is None else ranking.outcomes.while_told(report)
+        done = run_training(dataset, args.out, recipe=recipe, overwrite=args.force, report=told, say=printing.warn)
+    if ranking is not None:
+        _keep(ranking, done)
+    return done, ranking
+
+
+def _ranked(dataset: Dataset, recipes: dict[str, Recipe], args: argparse.Namespace) -> Ranking:
+    """How recipes do on a part of the images; it is told."""
+    from beholder.data import ContentCache
+    from beholder.files import require_writable
+    from beholder.training.part import PART
+    from beholder.training.ranking import rank_recipes
+    from beholder.training.runs import target_of
+
+    require_writable(target_of(dataset, args.out), overwrite=args.force)
+    part = PART if args.part is None else args.part
+    with printing.steps(_STEPS) as report, ContentCache() as contents:
+        ranking = rank_recipes(dataset, recipes, contents, part=part, report=report, say=printing.warn)
+    _tell_ranking(ranking, printing.warn if args.json else printing.say)
+    return ranking
+
+
+def _keep(ranking: Ranking, done: Run) -> None:
+    """Put a ranking into the run that came of it; what was kept to go on from has done its service."""
+    from beholder.files import write_atomic
+
+    with write_atomic(done.folder / "ranking.json", overwrite=True) as stream:
+        stream.write(json.dumps(ranking.to_dict(), indent=1).encode())
+    ranking.outcomes.remove()
 
 
 @contextmanager
@@ -93,7 +157,7 @@ def _going_on_later() -> Iterator[None]:
         raise
 
 
-def _preview(dataset: Dataset, recipe: Recipe, args: argparse.Namespace) -> int:
+def _preview(recipe: Recipe, args: argparse.Namespace) -> int:
     """Write the contact sheet of a network's images, and train nothing."""
     from beholder.data import ContentCache
     from beholder.files import require_writable, write_atomic
@@ -105,11 +169,12 @@ def _preview(dataset: Dataset, recipe: Recipe, args: argparse.Namespace) -> int:
     require_writable(args.preview, overwrite=args.force)
     from beholder.training.networks.training import preview
 
+    dataset = read_data(args.data, args)
     with printing.steps(_STEPS) as report, ContentCache() as contents:
         sheet = preview(dataset, recipe, contents, report)
     with write_atomic(args.preview, overwrite=args.force) as stream:
         stream.write(sheet)
-    printing.say(args.preview)
+    printing.say(printing.as_json({"preview": args.preview}) if args.json else args.preview)
     return 0
 
 
@@ -125,22 +190,6 @@ def _recipe(args: argparse.Namespace) -> Recipe:
         recipe = Recipe.from_toml(text, args.recipe)
     recipe = recipe.with_settings(args.settings)
     return recipe if args.backbone is None else recipe.with_settings([f"backbone={json.dumps(args.backbone)}"])
-
-
-def _best(dataset: Dataset, recipe: Recipe, args: argparse.Namespace) -> Recipe:
-    """The recipe that does best on a part of the images; how all did is told."""
-    from beholder.data import ContentCache
-    from beholder.training.ranking import PART, rank_recipes, recipes_of
-
-    part = PART if args.part is None else args.part
-    if not 0 < part <= 1:
-        raise UsageError(f"--part: must be above 0 and at most 1, found {part:g}")
-    recipes = recipes_of([name.strip() for name in args.compare.split(",") if name.strip()], recipe)
-    with printing.steps(_STEPS) as report, ContentCache() as contents:
-        ranking = rank_recipes(dataset, recipes, contents, part=part, report=report)
-    tell = printing.warn if args.json else printing.say
-    _tell_ranking(ranking, tell)
-    return ranking.best.recipe
 
 
 def _tell_ranking(ranking: Ranking, tell: Callable[[str], None]) -> None:

@@ -35,12 +35,13 @@ def card_of(
         name: of the model.
         geometry: how an image becomes its input.
         embedding: the space of its embedding.
-        origin: where its weights came from, the notes for its user, and the versions of what made it; what is known of
-            its data is put in.
+        origin: where its weights came from, what they were fitted on, the notes for its user, and the versions of
+            what made it; what is known of its own data is put in.
     """
     material = learned.material
     dataset = material.dataset
     fitted_on = [sample.digest or "" for sample, used in zip(dataset.samples, material.fitted, strict=True) if used]
+    marks = {*(fitting_mark(digest) for digest in fitted_on), *(origin.fitted_on or ())}
     return ModelCard(
         name=name,
         task="classify",
@@ -60,7 +61,7 @@ def card_of(
             data_digest=learned.version,
             recipe=recipe.to_toml(),
             versions={"beholder": __version__, "numpy": np.__version__, **(origin.versions or {})},
-            fitted_on=tuple(sorted(fitting_mark(digest) for digest in fitted_on)),
+            fitted_on=tuple(sorted(marks)),
         ),
     )
 

@@ -21,6 +21,12 @@ MINIMUM_FOR_CLASS_SETS: Final = 19
 FEWEST_FOR_SLOPE: Final = 5
 """Images that have a label, and that lack it, from which on it has a slope and a shift of its own."""
 
+OF_INDICATORS: Final = (4.0, -2.0)
+"""Usual gain and shift of scores that lie about 0 to 1, as those of a head that was fitted to indicators."""
+
+OF_LOGITS: Final = (1.0, 0.0)
+"""Those of scores that are logits already, as of a network."""
+
 _GAINS: Final = (0.02, 1000.0)
 """Between which the inverse of a temperature lies."""
 
@@ -56,19 +62,23 @@ def log_losses(scores: Floats, truth: NDArray[np.int64], temperature: float) -> 
     return losses
 
 
-def fit_confidence(scores: Floats, truth: NDArray[np.bool_], multi_label: bool) -> Confidence:
+def fit_confidence(
+    scores: Floats, truth: NDArray[np.bool_], multi_label: bool, usual: tuple[float, float] = OF_INDICATORS
+) -> Confidence:
     """From what a model scored without having seen it to what turns its scores into probabilities.
 
     Args:
-        scores: out-of-fold `(n, k)`; there may be none, and then a usual gain is taken.
+        scores: out-of-fold `(n, k)`; there may be none.
         truth: `(n, k)`, whether each label holds.
         multi_label: whether several may.
+        usual: gain and shift that are taken where there are no scores; the shift where several labels may hold.
     """
-    width = truth.shape[1]
+    width, (gain, shift) = truth.shape[1], usual
     if multi_label:
-        slopes, shifts = fit_slopes(scores, truth) if len(scores) else (np.full(width, 4.0), np.full(width, -2.0))
+        slopes, shifts = fit_slopes(scores, truth) if len(scores) else (np.full(width, gain), np.full(width, shift))
         return Confidence(slopes.astype(np.float32), shifts.astype(np.float32), True)
-    gain = 1 / fit_temperature(scores, truth.argmax(axis=1)) if len(scores) else 4.0
+    if len(scores):
+        gain = 1 / fit_temperature(scores, truth.argmax(axis=1))
     return Confidence(np.full(width, gain, np.float32), np.zeros(width, np.float32), False)
 
 

@@ -19,6 +19,7 @@ from beholder.training.learned import Learned, Report
 from beholder.training.learning import learn
 from beholder.training.measuring import measure, measures_of
 from beholder.training.recipe import Recipe
+from beholder.training.seen import with_note_of_seen
 from beholder.training.trained import Trained, refuse_difference
 
 AGREEING_IMAGES: Final = 32
@@ -50,6 +51,8 @@ def train_head(
     """
     tell: Report = report or (lambda *_: None)
     learned, head = learn(dataset, backbone, recipe, contents, tell)
+    marks = backbone.card.provenance.fitted_on or ()
+    learned = replace(learned, material=with_note_of_seen(learned.material, marks, backbone.card.name))
     fitted = time.perf_counter()
     card = card_of_head(learned, head, backbone, recipe, name)
     tell("exporting", 0, 1)

@@ -9,14 +9,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from beholder.data import ContentCache, Dataset, save_version, with_digests
+from beholder.data import ContentCache, Dataset
 from beholder.training.completing import familiarity_of
 from beholder.training.confidence import find_prototypes, fit_confidence, fit_slopes, fit_temperature, log_losses
 from beholder.training.exporting import Head
 from beholder.training.features import Backbone
+from beholder.training.grouping import gathered
 from beholder.training.head import Fit, fit_head
 from beholder.training.learned import Learned, Report
-from beholder.training.material import Material, gather, image_weights
+from beholder.training.material import Material, image_weights
 from beholder.training.recipe import Recipe
 from beholder.training.ridge import View
 
@@ -28,7 +29,13 @@ FAINTEST: Final = 1e-3
 
 
 def learn(
-    dataset: Dataset, backbone: Backbone, recipe: Recipe, contents: ContentCache, report: Report | None = None
+    dataset: Dataset,
+    backbone: Backbone,
+    recipe: Recipe,
+    contents: ContentCache,
+    report: Report | None = None,
+    *,
+    keep_version: bool = True,
 ) -> tuple[Learned, Head]:
     """Fit a linear head on a backbone, with out-of-fold outputs for everything that must be honest.
 
@@ -38,6 +45,7 @@ def learn(
         recipe: how.
         contents: keeps what was seen of images, so that none is decoded twice.
         report: told what is going on.
+        keep_version: whether the manifest of the dataset is kept; not of a part that is drawn for a while.
 
     Returns:
         What is known of the head by images that it has not seen, and the head.
@@ -47,9 +55,7 @@ def learn(
     """
     started = time.perf_counter()
     tell: Report = report or (lambda *_: None)
-    known = with_digests(dataset, contents, lambda done, total: tell("reading", done, total))
-    version = save_version(known)
-    material = gather(known, backbone, recipe, contents, lambda done, total: tell("looking", done, total))
+    version, material = gathered(dataset, recipe, contents, tell, backbone=backbone, keep_version=keep_version)
     looked = time.perf_counter()
     tell("fitting", 0, 1)
     fit = _fit(material, backbone, recipe)

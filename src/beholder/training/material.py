@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,18 +15,16 @@ from beholder.data import (
     Facts,
     Fingerprints,
     Sample,
-    folds,
     group,
-    groups_per_class,
     look_at,
     require_trainable,
     take_test,
 )
-from beholder.data.listing import some
 from beholder.data.writing import Progress
-from beholder.errors import ImageError, ImpossibleSplit, InvalidClasses
+from beholder.errors import ImageError, InvalidClasses
 from beholder.training.features import Backbone, Features, Vector
 from beholder.training.layers import LAST
+from beholder.training.parting import folds_of, groups_to_part
 from beholder.training.recipe import Recipe
 
 UNBALANCED_FROM: Final = 3.0
@@ -34,12 +32,6 @@ UNBALANCED_FROM: Final = 3.0
 
 TEST_MINIMUM: Final = 20
 """Different things of which each class must keep images in the test part for there to be one."""
-
-_ALIKE: Final = {
-    "looks": "only near copies are kept together",
-    "files": "only equal files are kept together",
-}
-"""What is kept together of a class all of whose images show the same, from coarse to fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,27 +136,40 @@ def gather(
     known = seen.facts if backbone is None else seen.vectors
     readable = dataset.labelled().regathered(sample for sample, key in _keyed(_labelled(dataset)) if key in known)
     _require_readable(readable, failures)
+    return _divided(readable, seen, backbone, recipe, failures)
+
+
+def _divided(
+    readable: Dataset, seen: Features, backbone: Backbone | None, recipe: Recipe, failures: Mapping[str, ImageError]
+) -> Material:
+    """Readable images with what was seen of them, divided."""
     samples = readable.samples
-    column = {name: index for index, name in enumerate(readable.classes)}
-    targets = np.zeros((len(samples), len(column)), np.bool_)
-    for row, sample in enumerate(samples):
-        targets[row, [column[label] for label in sample.labels]] = True
     layers = _layers(samples, seen, backbone)
     groups = groups_of(samples, seen.facts, layers.get(LAST))
     tested, given = _tested(samples, groups, recipe)
-    parted, notes = _parted(samples, groups, ~tested, seen.facts)
+    parted, notes = groups_to_part(
+        samples, groups, ~tested, lambda rows: groups_of([samples[row] for row in rows], seen.facts, None)
+    )
     return Material(
         dataset=readable.with_notes(*notes),
         layers=layers,
-        targets=targets,
+        targets=_targets(samples, readable.classes),
         groups=groups,
         tested=tested,
-        folds=_folds(samples, parted, tested, recipe.parts(bool(tested.any())), recipe.seed),
+        folds=folds_of(samples, parted, tested, recipe.parts(bool(tested.any())), recipe.seed),
         strangers=_layers(readable.strangers, seen, backbone),
         facts=seen.facts,
         failures=failures,
         given_split=given,
     )
+
+
+def _targets(samples: Sequence[Sample], classes: Sequence[str]) -> NDArray[np.bool_]:
+    column = {name: index for index, name in enumerate(classes)}
+    targets = np.zeros((len(samples), len(column)), np.bool_)
+    for row, sample in enumerate(samples):
+        targets[row, [column[label] for label in sample.labels]] = True
+    return targets
 
 
 def _require_readable(readable: Dataset, failures: Mapping[str, ImageError]) -> None:
@@ -237,94 +242,16 @@ def _tested(samples: Sequence[Sample], groups: NDArray[np.intp], recipe: Recipe)
     return tested, False
 
 
-def _parted(
-    samples: Sequence[Sample], groups: NDArray[np.intp], fitted: NDArray[np.bool_], facts: Mapping[str, Facts]
-) -> tuple[NDArray[np.intp], list[str]]:
-    """Groups to deal out to folds: finer ones of a class that one group holds alone, which else were never left out.
-
-    First the images of such a class are told apart by their hashes only, and then as files. Images of other classes
-    keep their groups, but for equal files of those that move.
-
-    Returns:
-        The number of each image's group, `(n,)`, and lines that say what was done to which classes.
-    """
-    parted, notes = groups.copy(), []
-    digests = _numbers([sample.digest or "" for sample in samples])
-    alike = _alike(samples, parted, digests, fitted)
-    for kind, kept in _ALIKE.items():
-        if not alike:
-            break
-        moved = np.array([any(name in alike for name in sample.labels) for sample in samples], bool)
-        rows = np.flatnonzero(np.isin(digests, digests[moved]))
-        finer = digests[rows]
-        if kind == "looks":
-            finer = group(_fingerprints([samples[int(row)] for row in rows], facts))
-        # Within the groups there were: what is told apart by more is not joined again by less.
-        parted[rows] = parted.max() + 1 + _numbers(list(zip(parted[rows].tolist(), finer.tolist(), strict=True)))
-        left = _alike(samples, parted, digests, fitted)
-        if helped := [name for name in alike if name not in left]:
-            notes.append(_note(helped, kept))
-        alike = left
-    return parted, notes
-
-
-def _numbers(keys: Sequence[Hashable]) -> NDArray[np.intp]:
-    """A number for each key, equal for equal ones."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
-
-
-def _alike(
-    samples: Sequence[Sample], groups: NDArray[np.intp], digests: NDArray[np.intp], fitted: NDArray[np.bool_]
-) -> list[str]:
-    """Classes of which several different files are fitted on, all of them in one group."""
-    rows = np.flatnonzero(fitted)
-    if not len(rows):
-        return []
-    labels = [samples[int(row)].labels for row in rows]
-    files = groups_per_class(labels, digests[rows])
-    return [name for name, count in groups_per_class(labels, groups[rows]).items() if count == 1 and files[name] > 1]
-
-
-def _note(names: Sequence[str], kept: str) -> str:
-    shown = some([repr(name) for name in names], 8)
-    if len(names) == 1:
-        return f"class {shown}: all its images look alike, so that {kept}; its numbers may flatter"
-    return f"classes {shown}: all images of each look alike, so that {kept}; their numbers may flatter"
-
-
-def _folds(
-    samples: Sequence[Sample], groups: NDArray[np.intp], tested: NDArray[np.bool_], parts: int, seed: int
-) -> NDArray[np.int64]:
-    """The fold of each image outside the test part; a class that one group holds alone is never left out."""
-    part_of = np.full(len(samples), -1, np.int64)
-    rows = np.flatnonzero(~tested)
-    labels = [samples[int(row)].labels for row in rows]
-    while len(rows):
-        counts = groups_per_class(labels, groups[rows])
-        usable = [index for index, names in enumerate(labels) if all(counts[name] >= 2 for name in names)]
-        if len(usable) == len(rows):
-            break
-        # An image that is put aside for one of its labels may leave another label in one group.
-        rows, labels = rows[usable], [labels[index] for index in usable]
-    for count in range(min(parts, len(np.unique(groups[rows]))), 1, -1):
-        try:
-            part_of[rows] = folds(labels, groups[rows], count, seed=seed)
-        except ImpossibleSplit:
-            continue
-        break
-    return part_of
-
-
 def image_weights(targets: NDArray[np.bool_], balance: str) -> NDArray[np.float64]:
     """How much each image counts, `(n,)`: as much as the others, or so that each class does.
 
     Args:
-        targets: `(n, k)`, which class applies to which image.
+        targets: `(n, k)`, which class applies to which image; a class that no image has, as in a fold, is left aside.
         balance: as in a recipe.
     """
     counts = targets.sum(axis=0)
-    unbalanced = counts.max() > UNBALANCED_FROM * max(1, counts.min())
+    there = counts[counts > 0]
+    unbalanced = len(there) > 0 and there.max() > UNBALANCED_FROM * there.min()
     if balance == "none" or (balance == "auto" and not unbalanced):
         return np.ones(len(targets))
     shares = (targets / np.maximum(counts, 1)).sum(axis=1) / np.maximum(targets.sum(axis=1), 1)

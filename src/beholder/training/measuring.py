@@ -22,6 +22,7 @@ from beholder.evaluation import (
 from beholder.model import Measure, ModelCard
 from beholder.training.learned import Learned
 from beholder.training.material import Material
+from beholder.training.recipe import Recipe
 from beholder.training.trained import Answers
 
 NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a class of theirs"
@@ -29,6 +30,9 @@ NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a
 
 FITTED_ON: Final = "fitted on: a part was held out, and the numbers are of that part"
 """Why an image is not in numbers that one part was held out for."""
+
+CHOSEN_HERE: Final = "The number of epochs was chosen on the same images (patience): on new ones expect a little less."
+"""What numbers are worth whose images also said when to stop."""
 
 _MEASURED_ON: Final[Mapping[EvaluationKind, str]] = {
     "test": "its test images",
@@ -68,7 +72,7 @@ def measure(learned: Learned, card: ModelCard, tested: Answers, strangers: Answe
         copies_apart=_copies_apart(material),
         unknown_budget=None if card.unknown is None else card.unknown.budget,
         left_out=_left_out(learned, has_test),
-        notes=(*material.dataset.notes, *_alike_notes(material, rows)),
+        notes=(*material.dataset.notes, *_alike_notes(material, rows), *_choice_notes(card, _kind(learned))),
         seed=seed,
     )
 
@@ -106,6 +110,14 @@ def _alike_notes(material: Material, rows: NDArray[np.intp]) -> list[str]:
         return []
     things = "1 different thing" if different == 1 else f"{different:,} different things"
     return [f"The {len(rows):,} images measured show {things}: the intervals are narrower than they should be."]
+
+
+def _choice_notes(card: ModelCard, kind: EvaluationKind) -> list[str]:
+    """That the epoch was chosen that did best on what is measured on; a test part has no say in that."""
+    page = card.provenance.recipe
+    if kind == "test" or page is None or not Recipe.from_toml(page).patience:
+        return []
+    return [CHOSEN_HERE]
 
 
 def _strangers(material: Material, card: ModelCard, strangers: Answers | None, known: Answers) -> tuple[Strangers, ...]:

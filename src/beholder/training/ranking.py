@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from beholder.data import ContentCache, Dataset, Sample, with_digests
+from beholder.data import ContentCache, Dataset
 from beholder.errors import ImpossibleSplit, UsageError
 from beholder.evaluation import Comparison, Estimate, compare_predictions
 from beholder.evaluation.measuring_labels import measure_labels
 from beholder.evaluation.predictions import Predictions
 from beholder.records import RecordError, to_json
 from beholder.training.features import Backbone
-from beholder.training.learned import Learned, Report
+from beholder.training.learned import Learned, Report, Say
 from beholder.training.learning import learn
-from beholder.training.material import Material, gather
+from beholder.training.outcomes import Outcome, Outcomes
+from beholder.training.part import FOLDS, PART, draw_part
 from beholder.training.recipe import Recipe
-from beholder.zoo import DEFAULT_MODEL, find
+from beholder.zoo import find
 
-PART: Final = 0.25
-"""Share of the images that recipes are compared on."""
-
-LEAST_IMAGES: Final = 200
-"""So many are taken, as long as there are so many, however small the share."""
-
-_FOLDS: Final = 4
 _AT: Final = "@"
 
 
@@ -60,11 +51,18 @@ class Ranking:
         candidates: at least one.
         fitted: images that each was fitted on.
         held_out: images that all were measured on, which none was fitted on.
+        metric: which measure it is.
+        tested: whether a training of any of them has a test part; else what the best is measured on has chosen it.
+        outcomes: what is kept of them, so that a comparison that was interrupted goes on; whoever has trained the best
+            on all images, and written it, removes it.
     """
 
     candidates: tuple[Candidate, ...]
     fitted: int
     held_out: int
+    metric: Literal["top1", "map"]
+    tested: bool
+    outcomes: Outcomes
 
     @property
     def best(self) -> Candidate:
@@ -73,7 +71,12 @@ class Ranking:
 
     def to_dict(self) -> dict[str, Any]:
         """The ranking as JSON values."""
-        return {"fitted": self.fitted, "held_out": self.held_out, "candidates": [_told(one) for one in self.candidates]}
+        return {
+            "fitted": self.fitted,
+            "held_out": self.held_out,
+            "metric": self.metric,
+            "candidates": [_told(one) for one in self.candidates],
+        }
 
 
 def _told(candidate: Candidate) -> dict[str, Any]:
@@ -96,18 +99,22 @@ def recipes_of(names: Sequence[str], recipe: Recipe) -> dict[str, Recipe]:
         recipe: what they have in common.
 
     Raises:
-        UsageError: a name is no architecture, or there are fewer than two.
+        UsageError: a name is no architecture, there are fewer than two, or the recipe has keys of a head and none is
+            compared.
         MissingPackage: one is a network, and what networks need is not installed.
     """
     if len(set(names)) < 2:
         raise UsageError(f"--compare: must name at least two, with commas between, found {', '.join(names) or 'none'}")
+    own = [] if "head" in names else [key for key in _OF_HEAD if getattr(recipe, key) != getattr(Recipe(), key)]
+    if own:
+        raise UsageError(f"--compare: {own[0]} is a key of a head, and none is compared; add head, or leave it out")
     return {name: _recipe_of(name, recipe) for name in names}
 
 
 def _recipe_of(name: str, recipe: Recipe) -> Recipe:
     shared = {key: value for key, value in to_json(recipe).items() if key in _SHARED}
     if name == "head":
-        return Recipe(**shared)
+        return recipe if recipe.method == "head" else Recipe(**shared)
     from beholder.training.networks import require_packages
     from beholder.training.networks.architectures import find_architecture
 
@@ -121,9 +128,9 @@ def _recipe_of(name: str, recipe: Recipe) -> Recipe:
         raise UsageError(f"--compare: {name}: {error}") from None
 
 
-_SHARED: Final = frozenset(
-    ("balance", "folds", "test_share", "unknown_budget", "threshold_aim", "threshold_value", "prototypes", "seed")
-)
+_KEYS: Final = {known.name: known.metadata["of"] for known in fields(Recipe) if known.name != "method"}
+_SHARED: Final = frozenset(name for name, of in _KEYS.items() if of is None)
+_OF_HEAD: Final = tuple(name for name, of in _KEYS.items() if of == "head")
 
 
 def rank_recipes(
@@ -133,75 +140,100 @@ def rank_recipes(
     *,
     part: float = PART,
     report: Report | None = None,
+    say: Say | None = None,
 ) -> Ranking:
     """Train by each recipe on the same part of the images, and measure all on the same others.
 
-    Nothing of the test part is touched, neither the owner's nor the one that `run_training` takes.
+    Nothing of a test part is touched, neither the owner's nor any that `run_training` takes by one of the recipes. What
+    each came to is kept, and is not made again when the same part is compared on once more; see `Ranking.outcomes`.
 
     Args:
         dataset: of which a part is drawn.
         recipes: by name, as `recipes_of` makes them; their seed and test share are the same.
         contents: keeps what was seen of images.
-        part: share of the images.
+        part: share of the images, and of the minutes that a recipe allows.
         report: told what is going on.
+        say: told in words what a person should know at once.
 
     Raises:
+        UsageError: one of the recipes is impossible, which is found out before anything is looked at.
         DataError: there is nothing to tell apart, or too little to hold any out.
     """
     tell: Report = report or (lambda *_: None)
-    first = next(iter(recipes.values()))
-    known = with_digests(dataset, contents, lambda done, total: tell("reading", done, total))
-    backbone = Backbone(find(DEFAULT_MODEL))
-    material = gather(known, backbone, first, contents, lambda done, total: tell("looking", done, total))
-    drawn = _part_of(material, part, first.seed)
-    answered: dict[str, tuple[Learned, float]] = {}
+    hear: Say = say or (lambda _: None)
+    _require_possible(recipes.values())
+    drawn = draw_part(dataset, list(recipes.values()), contents, part, tell)
+    outcomes = Outcomes(drawn.dataset)
+    tell = outcomes.while_told(tell)
+    answered: dict[str, Outcome] = {}
     for number, (name, recipe) in enumerate(recipes.items(), 1):
-        words = f"{name}, {number} of {len(recipes)}: "
-        started = time.perf_counter()
-        learned = _learned(
-            drawn, _for_part(recipe), contents, lambda step, *rest, words=words: tell(words + step, *rest)
-        )
-        answered[name] = (learned, time.perf_counter() - started)
-    return _ranked(recipes, answered)
+        own = _for_part(recipe, part)
+        outcome = outcomes.get(own)
+        if outcome is None:
+            outcome = _outcome(drawn.dataset, own, contents, f"{name}, {number} of {len(recipes)}: ", tell, hear)
+            outcomes.put(own, outcome)
+        else:
+            hear(f"{name}: what it came to on the same images was kept, so that it is not trained again")
+        answered[name] = outcome
+    return _ranked(recipes, answered, drawn.tested, outcomes)
 
 
-def _part_of(material: Material, part: float, seed: int) -> Dataset:
-    """Images that are not tested on, of every class the same share; no fewer than there must be."""
-    rows = np.flatnonzero(material.fitted)
-    share = min(1.0, max(part, LEAST_IMAGES / len(rows)))
-    order = np.random.default_rng(seed).permutation(rows)
-    first_label = material.targets.argmax(axis=1)
-    chosen: list[int] = []
-    for label in np.unique(first_label[rows]):
-        own = order[first_label[order] == label]
-        chosen += own[: max(2 * _FOLDS, round(share * len(own)))].tolist()
-    samples = [material.dataset.samples[row] for row in sorted(chosen)]
-    return material.dataset.regathered(replace(sample, split=None) for sample in samples)
+def _require_possible(recipes: Iterable[Recipe]) -> None:
+    """Refuse now what else would be refused when the others have been trained."""
+    for recipe in recipes:
+        if recipe.method == "head":
+            find(recipe.backbone)
+            continue
+        from beholder.training.networks.checking import require_possible
+
+        require_possible(recipe)
 
 
-def _for_part(recipe: Recipe) -> Recipe:
-    """The recipe with which a part is learned: one part held out, nothing tested."""
+def _for_part(recipe: Recipe, part: float) -> Recipe:
+    """The recipe with which a part is learned: one part held out, nothing tested, and all epochs or its minutes.
+
+    Patience would choose the epoch on the images that recipes are compared on, which flatters networks.
+    """
     if recipe.method == "head":
-        return replace(recipe, test_share=0.0, folds=_FOLDS)
-    return replace(recipe, test_share=0.0, cross_validate="no", validation_share=1 / _FOLDS)
+        return replace(recipe, test_share=0.0, folds=FOLDS)
+    return replace(
+        recipe,
+        test_share=0.0,
+        cross_validate="no",
+        validation_share=1 / FOLDS,
+        patience=0,
+        minutes=recipe.minutes * part,
+    )
 
 
-def _learned(dataset: Dataset, recipe: Recipe, contents: ContentCache, report: Report) -> Learned:
+def _outcome(dataset: Dataset, recipe: Recipe, contents: ContentCache, words: str, tell: Report, say: Say) -> Outcome:
+    started = time.perf_counter()
+    learned = _learned(
+        dataset,
+        recipe,
+        contents,
+        lambda step, done, total: tell(words + step, done, total),
+        lambda text: say(words + text),
+    )
+    return Outcome.of(learned, time.perf_counter() - started)
+
+
+def _learned(dataset: Dataset, recipe: Recipe, contents: ContentCache, report: Report, say: Say) -> Learned:
     if recipe.method == "head":
-        return learn(dataset, Backbone(find(recipe.backbone)), recipe, contents, report)[0]
+        return learn(dataset, Backbone(find(recipe.backbone)), recipe, contents, report, keep_version=False)[0]
     from beholder.training.networks.training import learn_network
 
-    return learn_network(dataset, recipe, contents, "compared", report)
+    return learn_network(dataset, recipe, contents, "compared", report, say)
 
 
-def _ranked(recipes: Mapping[str, Recipe], answered: Mapping[str, tuple[Learned, float]]) -> Ranking:
+def _ranked(
+    recipes: Mapping[str, Recipe], answered: Mapping[str, Outcome], tested: bool, outcomes: Outcomes
+) -> Ranking:
     """Everything measured on the images that all have answered without having seen them."""
-    names = [{sample.name for sample in _unseen(learned)} for learned, _ in answered.values()]
-    common = sorted(set.intersection(*names))
+    common = sorted(set.intersection(*(set(outcome.names) for outcome in answered.values())))
     if not common:
         raise ImpossibleSplit("no image could be held out for all that are compared: add images, or compare none")
-    said = {name: _predictions(learned, common) for name, (learned, _) in answered.items()}
-    fitted = min(int(learned.material.fitted.sum()) for learned, _ in answered.values()) - len(common)
+    said = {name: outcome.predictions(common) for name, outcome in answered.items()}
     alone = {name: _measured(one) for name, one in said.items()}
     order = sorted(recipes, key=lambda name: -(alone[name].value or 0.0))
     best = order[0]
@@ -210,30 +242,20 @@ def _ranked(recipes: Mapping[str, Recipe], answered: Mapping[str, tuple[Learned,
         beside = None
         if name != best:
             beside = compare_predictions(said[best], said[name], models=(best, name), dataset="")
-        candidates.append(Candidate(name, recipes[name], alone[name], answered[name][1], beside))
-    return Ranking(tuple(candidates), fitted, len(common))
+        candidates.append(Candidate(name, recipes[name], alone[name], answered[name].seconds, beside))
+    return Ranking(
+        candidates=tuple(candidates),
+        fitted=min(outcome.images for outcome in answered.values()) - len(common),
+        held_out=len(common),
+        metric=_metric(said[best]),
+        tested=tested,
+        outcomes=outcomes,
+    )
+
+
+def _metric(said: Predictions) -> Literal["top1", "map"]:
+    return "map" if said.multi_label else "top1"
 
 
 def _measured(said: Predictions) -> Estimate:
-    return measure_labels(said, seed=0)["map" if said.multi_label else "top1"]
-
-
-def _unseen(learned: Learned) -> list[Sample]:
-    samples = learned.material.dataset.samples
-    return [samples[row] for row in np.flatnonzero(learned.calibrating)]
-
-
-def _predictions(learned: Learned, names: Sequence[str]) -> Predictions:
-    material = learned.material
-    place = {sample.name: row for row, sample in enumerate(material.dataset.samples)}
-    rows = np.array([place[name] for name in names])
-    probabilities = learned.unseen_probabilities()[rows]
-    targets: NDArray[np.bool_] = material.targets[rows]
-    several = material.dataset.multi_label
-    return Predictions(
-        classes=material.dataset.classes,
-        sources=tuple(names),
-        probabilities=probabilities,
-        truth=targets if several else targets.argmax(axis=1).astype(np.int64),
-        accepted=probabilities >= 0.5 if several else None,
-    )
+    return measure_labels(said, seed=0)[_metric(said)]

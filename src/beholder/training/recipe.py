@@ -29,7 +29,14 @@ def _of_network(doc: str, default: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a model is trained. Equal recipes and equal data give equal files on the same machine.
+    """How a model is trained.
+
+    Equal recipes and equal data give equal files on the same machine with the same number of threads; but not where
+    `minutes` are fewer than a network would take, for then the clock says how many steps there are.
+
+    One part of the images is held out for a network where they are not crossed: of round(1 / `validation_share`) parts,
+    so that 0.3 holds out a third and 0.4 a half. `warmup` is of the schedules `cosine` and `constant`: `one-cycle` has
+    its own rise.
 
     A key that belongs to the other method is refused, for it would not be heeded.
     """
@@ -59,9 +66,9 @@ class Recipe:
     batch: int | Auto = _of_network("images for each step", "auto")
     optimizer: Literal["auto", "adamw", "sgd"] = _of_network("sgd: with Nesterov's momentum of 0.9", "auto")
     learning_rate: float | Auto = _of_network("the highest of the schedule", "auto")
-    weight_decay: float | Auto = _of_network("of what is multiplied with; not of biases and norms", "auto")
+    weight_decay: float | Auto = _of_network("of weight matrices and filters; not of biases and norms", "auto")
     schedule: Literal["cosine", "one-cycle", "constant"] = _of_network("how the learning rate changes", "cosine")
-    warmup: float = _of_network("share of the steps in which the learning rate rises", 0.1)
+    warmup: float = _of_network("share of the steps in which the learning rate rises; one-cycle has its own rise", 0.1)
     frozen: int = _of_network("how many stages, from the input on, keep the weights they start with", 0)
     stage_decay: float | Auto = _of_network(
         "learning rate of each stage as a share of that of the next; auto: lower for weights that were trained before",
@@ -90,7 +97,9 @@ class Recipe:
     precision: Literal["auto", "fp32", "bf16"] = _of_network("arithmetic; auto: bf16 where it is faster", "auto")
     compile: Literal["auto", "yes", "no"] = _of_network("compile the network; auto: where it pays", "auto")
     devices: int = _of_network("processes that train together, each with a GPU of its own, or a share of the cores", 1)
-    validation_share: float = _of_network("share of the images that is held out, for all about confidence", 0.1)
+    validation_share: float = _of_network(
+        "share of the images that is held out, for all about confidence, as one of round(1/share) equal parts", 0.1
+    )
     cross_validate: Literal["auto", "yes", "no"] = _of_network(
         "hold out each of the folds in turn, which trains a network for each and then the one that is kept; "
         "auto: where there is no test part",

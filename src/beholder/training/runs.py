@@ -79,7 +79,8 @@ class _Log:
         """Told what is being done, as `Report`."""
         if name != self._step:
             self._step = name
-            self.say(name if total <= 1 else f"{name}: {total:,} images")
+            what = "steps" if name.startswith("training") else "images"
+            self.say(name if total <= 1 else f"{name}: {total:,} {what}")
         if self._report is not None:
             self._report(name, done, total)
 
@@ -149,11 +150,9 @@ def run_training(
     with new_folder(folder) as made:
         _write_run(made, trained, recipe, issues, log.lines)
     try:
-        with write_atomic(target, overwrite=overwrite) as stream:
-            stream.write(trained.model)
-    except (OutputExists, OutputFailed) as error:
-        kept = folder / f"{trained.card.name}.onnx"
-        raise type(error)(f"{error}; the model is kept as {kept}") from None
+        _write_model(target, trained, folder, overwrite)
+    finally:
+        trained.forget()
     return Run(target, folder, trained.evaluation, trained.learned, issues)
 
 
@@ -182,6 +181,15 @@ def _folder_for(name: str) -> Path:
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in name)[:60]
     return data_dir() / "runs" / f"{moment}-{safe}-{secrets.token_hex(2)}"
+
+
+def _write_model(target: Path, trained: Trained, folder: Path, overwrite: bool) -> None:
+    try:
+        with write_atomic(target, overwrite=overwrite) as stream:
+            stream.write(trained.model)
+    except (OutputExists, OutputFailed) as error:
+        kept = folder / f"{trained.card.name}.onnx"
+        raise type(error)(f"{error}; the model is kept as {kept}") from None
 
 
 def _write_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Trained:
         facts: what else a run keeps of how it was made, as JSON values.
         curve: what a network was like while it was trained, a row for each time it was looked at.
         files: what else a run keeps, by name.
+        forget: lets go of what was kept to go on from; to be called when all of this is written.
     """
 
     model: bytes
@@ -42,6 +43,7 @@ class Trained:
     facts: dict[str, Any] = field(default_factory=dict)
     curve: Sequence[Mapping[str, float]] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    forget: Callable[[], None] = lambda: None
 
 
 def refuse_difference(expected: Answers, found: Answers, samples: Sequence[Sample], tolerance: float) -> None:

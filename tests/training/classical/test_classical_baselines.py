@@ -10,11 +10,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from beholder.data import ContentCache, read
+from beholder.data import ContentCache, read, with_digests
 from beholder.errors import InvalidClasses, MissingPackage, UnreadableImage, UsageError
-from beholder.training import Recipe
+from beholder.training import Backbone, Recipe
 from beholder.training.classical import CLASSIFIERS, Baselines, baselines, comparing, packages, usual_features
+from beholder.training.classical.features import FEATURES, look_at
 from beholder.training.classical.words import Words
+from beholder.zoo import find
 from pictures import SHAPES, make_folder
 
 
@@ -124,6 +126,23 @@ def test_a_changed_image_is_told(tmp_path: Path, contents: ContentCache, monkeyp
     monkeypatch.setattr(comparing, "learn", learn_and_change)
     with pytest.raises(UnreadableImage, match=r"3\.png: was changed while it was read"):
         made(folder, contents, "pixels", "tree")
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (2400, 300)])
+def test_a_feature_is_the_same_whichever_others_are_asked_for(
+    tmp_path: Path, contents: ContentCache, size: tuple[int, int]
+) -> None:
+    (tmp_path / "noise").mkdir()
+    small = np.random.default_rng(0).integers(0, 255, (size[1] // 4, size[0] // 4, 3), np.uint8)
+    PIL.Image.fromarray(small).resize(size).save(tmp_path / "noise" / "large.jpg")
+    samples = with_digests(read(tmp_path), contents).samples
+    made = {name: FEATURES[name](1) for name in ("hog", "pixels", "sift")}
+    together = look_at(samples, made, lambda *_: None)
+    for name, feature in made.items():
+        (alone,) = look_at(samples, {name: feature}, lambda *_: None)[name]
+        np.testing.assert_array_equal(alone, together[name][0], err_msg=name)
+    (trained_on,) = Backbone(find("hog")).see(samples, contents).vectors.values()
+    np.testing.assert_allclose(together["hog"][0], trained_on, atol=1e-6)
 
 
 def test_what_cannot_be_is_refused(textures: Path, contents: ContentCache, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from beholder.errors import MissingPackage, Offline, UsageError  # noqa: E402
+from beholder.errors import HubError, MissingPackage, Offline, UsageError  # noqa: E402
 from beholder.training.networks import architectures, published  # noqa: E402
 from beholder.training.networks.architectures import ARCHITECTURES, Spec, find_architecture  # noqa: E402
 from beholder.training.networks.counting import count, count_network, own_spec  # noqa: E402
@@ -304,6 +306,46 @@ def test_a_host_that_does_not_answer_is_an_obstacle(monkeypatch: pytest.MonkeyPa
     assert published._obstacle("example.org") == "no connection"
 
 
+class Planted:
+    """What runs code when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path(os.environ["PLANTED_AT"]),)
+
+
+@pytest.mark.parametrize("kind", ["cut short", "planted", "of another network"])
+def test_a_file_that_was_fetched_before_is_not_trusted(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from torchvision.models import SqueezeNet1_1_Weights
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("PLANTED_AT", str(tmp_path / "planted"))
+    path = tmp_path / "hub" / "checkpoints" / Path(SqueezeNet1_1_Weights.DEFAULT.url).name
+    path.parent.mkdir(parents=True)
+    torch.save({"other.weight": torch.zeros(1) if kind == "of another network" else Planted()}, path)
+    if kind == "cut short":
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(HubError, match=r"damaged or something else: .*; remove that file") as raised:
+        build("squeezenet-1.1", Spec(5, 224), pretrained=True)
+    assert "cannot be fetched" not in str(raised.value) and not (tmp_path / "planted").exists()
+
+
+def test_what_torch_says_of_fetching_is_not_among_the_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fetch(*_: object, **__: object) -> Any:
+        sys.stdout.write("Downloading")
+        sys.stderr.write("Downloading")
+        raise OSError("Tunnel connection failed: 403 Forbidden")
+
+    monkeypatch.setattr(published, "_obstacle", lambda _: None)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fetch)
+    with pytest.raises(HubError, match=r"cannot be fetched from download\.pytorch\.org: Tunnel .* 403 Forbidden"):
+        build("alexnet", Spec(5, 224), pretrained=True)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("name", ["mlp", "nasnet-mobile"])
 def test_what_nobody_publishes_is_said(name: str) -> None:
     with pytest.raises(UsageError, match="nobody publishes pretrained weights"):
@@ -313,3 +355,19 @@ def test_what_nobody_publishes_is_said(name: str) -> None:
 def test_pretrained_weights_have_one_width() -> None:
     with pytest.raises(UsageError, match=r"pretrained weights are of width 1, found width 0\.5"):
         build("efficientnet-lite0", Spec(5, 224, width=0.5), pretrained=True)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("width", [1.0, 0.25])
+def test_a_resnet_begins_without_a_stride_where_images_are_tiny(name: str, width: float) -> None:
+    tiny, small = (build(name, Spec(10, size, width=width, channels=1)).eval() for size in (32, 33))
+    first = tiny.body.get_submodule("conv1")
+    assert first.stride == (1, 1) and first.kernel_size == (3, 3) and first.out_channels == round(64 * width)
+    assert small.body.get_submodule("conv1").stride == (2, 2)
+    with torch.inference_mode():
+        assert tiny(torch.zeros(2, 1, 32, 32))[0].shape == (2, 10)
+
+
+def test_a_resnet_for_tiny_images_has_as_many_parameters_as_is_usual() -> None:
+    """11,173,962 for ten classes in color, as implementations for CIFAR-10 have."""
+    assert sum(weight.numel() for weight in build("resnet18", Spec(10, 32)).parameters()) == 11_173_962

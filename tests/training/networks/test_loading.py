@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -17,9 +22,10 @@ pytest.importorskip("torchvision")
 from small_lessons import ArrayPixels, colored  # noqa: E402
 
 from beholder.data import Sample  # noqa: E402
-from beholder.errors import UnreadableImage  # noqa: E402
+from beholder.errors import TrainingFailed, UnreadableImage  # noqa: E402
 from beholder.files import file_digest  # noqa: E402
 from beholder.model.geometry import Geometry  # noqa: E402
+from beholder.training.networks import loading  # noqa: E402
 from beholder.training.networks.augmenting import Augmentation  # noqa: E402
 from beholder.training.networks.loading import Batch, Feed, seed_of  # noqa: E402
 from beholder.training.networks.pixels import DecodedPixels, Pixels  # noqa: E402
@@ -124,9 +130,78 @@ def test_workers_decode_images_themselves_also_by_decoders_that_need_a_process(t
 def test_there_are_no_more_workers_than_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
-    assert feed(colored(24, 16), workers=0)._workers == 1
+    assert feed(colored(24, 16))._most_workers(1) == 1
+
+
+def test_workers_are_divided_among_processes_and_fit_into_shared_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loading, "available_cores", lambda: 13)
+    monkeypatch.setattr(loading, "_SHARED", tmp_path)
+    batch = 4 * 16 * 16 * 3
+    for free, workers in ((10**9, 12), (2 * 5 * 4 * batch, 5), (2 * 4 * batch, 1), (0, 1)):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free, total=free))
+        assert feed(colored(24, 16))._most_workers(1) == workers
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10**9, total=10**9))
+    assert [feed(colored(24, 16))._most_workers(world) for world in (2, 4, 64)] == [6, 3, 1]
+    assert feed(ArrayPixels(colored(24, 16).images, broken=range(24)))._most_workers(1) == 12
+
+
+def test_a_worker_that_is_ended_is_one_clear_error() -> None:
+    before = set(multiprocessing.active_children())
+    batches = feed(colored(24, 16)).batches(0, 10_000)
+    next(batches)
+    (worker,) = set(multiprocessing.active_children()) - before
+    with pytest.raises(TrainingFailed, match=r"a process that makes batches was ended, .*--shm-size"):
+        assert worker.pid is not None
+        with loading.naming_lost_workers():  # the handler of a signal may be sooner than the next batch
+            os.kill(worker.pid, signal.SIGKILL)
+            list(batches)
+
+
+def test_batches_that_shared_memory_has_no_room_for_are_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails when a batch is on its way already is lost, and training would wait for it."""
+
+    def full(*_: object) -> None:
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
+
+    monkeypatch.setattr("torch.UntypedStorage._share_fd_cpu_", full)
+    with pytest.raises(TrainingFailed, match="had no room for one"):
+        taken(feed(colored(24, 16)), 0, 2)
 
 
 def test_seeds_follow_from_all_their_numbers() -> None:
     seeds = {seed_of(*numbers) for numbers in ((0, 1), (1, 0), (0, 1, 0), (0, 0, 1), (1,), (2**32, 1))}
     assert len(seeds) == 6 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+ORPHANED = """
+import sys
+import numpy as np
+from beholder.training.networks.augmenting import Augmentation
+from beholder.training.networks.loading import Feed
+from small_lessons import colored
+
+feed = Feed(colored(64, 16), np.arange(64), Augmentation(["flip"], 16), batch=8, seed=0, workers=1)
+for step, _ in feed.batches(0, 10_000):
+    if step == 2:
+        import multiprocessing
+        print(multiprocessing.active_children()[0].pid, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a list of processes")
+def test_what_makes_batches_ends_with_the_training() -> None:
+    command, home = [sys.executable, "-c", ORPHANED], {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=home) as training:
+        assert training.stdout is not None
+        worker = Path("/proc") / training.stdout.readline().strip()
+        assert worker.is_dir()
+        training.kill()
+    for _ in range(100):
+        if not worker.is_dir() or "\nState:\tZ" in (worker / "status").read_text():
+            return
+        time.sleep(0.1)
+    os.kill(int(worker.name), signal.SIGKILL)
+    pytest.fail("it was still there ten seconds after the training had been killed")

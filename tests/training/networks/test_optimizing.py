@@ -122,6 +122,62 @@ def test_free_memory_is_some_of_what_there_is() -> None:
     assert free is None or 2**20 < free < 2**50
 
 
+GROUPS = {
+    "2": ("0::/app", "app", ("memory.max", "memory.current"), ("inactive_file", "active_file")),
+    "1": (
+        "5:cpu:/other\n4:memory:/app",
+        "memory/app",
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ("total_inactive_file", "total_active_file"),
+    ),
+    "2, seen from within a container": (
+        "0::/outside/of/it",
+        "",
+        ("memory.max", "memory.current"),
+        ("inactive_file", "active_file"),
+    ),
+}
+
+
+@pytest.mark.parametrize("version", GROUPS)
+def test_pages_of_files_are_free_memory_where_a_control_group_has_a_limit(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, place, (limit, used), cached = GROUPS[version]
+    (tmp_path / "own").write_text(f"{lines}\n")
+    monkeypatch.setattr(memory, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path / "groups")
+    group = tmp_path / "groups" / place
+    group.mkdir(parents=True)
+    (group / limit).write_text("20000000\n")
+    (group / used).write_text("19000000\n")
+    (group / "memory.stat").write_text(f"anon 5\n{cached[0]} 11000000\n{cached[1]} 500000\nmapped_file 7\n")
+    assert free_bytes(CPU) == 12_500_000
+    (group / limit).write_text("max\n")
+    assert (free_bytes(CPU) or 0) > 20_000_000
+
+
+def test_the_limit_of_a_group_around_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").write_text("0::/user/app\n")
+    monkeypatch.setattr(memory, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path)
+    (tmp_path / "user" / "app").mkdir(parents=True)
+    for group, limit in (("user", "9000000"), ("user/app", "max")):
+        (tmp_path / group / "memory.max").write_text(limit)
+        (tmp_path / group / "memory.current").write_text("2000000")
+    assert free_bytes(CPU) == 7_000_000
+
+
+def test_processes_on_a_cpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small()
+    each = bytes_for_image(network, (3, 32, 32)) or 0
+    weights = sum(weight.nbytes for weight in network.parameters())
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 2 * (int((5 * weights + 20 * each) / 0.85) + 1))
+    assert parts_that_fit(network, (3, 32, 32), 32, CPU) == 1
+    assert parts_that_fit(network, (3, 32, 32), 32, CPU, processes=2) == 2
+    assert parts_that_fit(network, (3, 32, 32), 32, torch.device("cuda"), processes=2) == 1
+
+
 def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "kept")
     assert keeper.load("checkpoint") is None and keeper.get("fold-0") is None

@@ -6,6 +6,7 @@ import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from beholder.files import cache_dir, file_digest
 from beholder.image import Reader
 from beholder.image.sources import single
 from beholder.model.geometry import Geometry
-from beholder.training.networks import pixels as module
-from beholder.training.networks.pixels import DecodedPixels, SelectedPixels, StoredPixels, View, pixels_of
+from beholder.training.networks import storing as module
+from beholder.training.networks.decoding import DecodedPixels, whole_size
+from beholder.training.networks.pixels import SelectedPixels, StoredPixels, pixels_of
 
 CROP = Geometry("resize_crop", (32, 32), resize=37, resample="bilinear", draft=2.0)
 SQUASH = Geometry("squash", (24, 24), resample="bilinear")
@@ -72,7 +74,6 @@ def test_stored_images_are_those_of_the_geometry_and_of_decoding_each_time(image
     samples, found = images
     stored = pixels_of(samples, found, geometry)
     assert isinstance(stored, StoredPixels) and not stored.failures()
-    view = View(geometry)
     with DecodedPixels(samples, geometry) as decoded:
         for row, sample in enumerate(samples):
             image = reading(sample, geometry)
@@ -80,7 +81,7 @@ def test_stored_images_are_those_of_the_geometry_and_of_decoding_each_time(image
             assert np.array_equal(stored.input(row), decoded.input(row))
             whole = stored.whole(row)
             assert np.array_equal(whole, decoded.whole(row)) and whole.dtype == np.uint8
-            assert whole.shape == (*view.whole_size(image.size_hw), 3)
+            assert whole.shape == (*whole_size(image.size_hw, geometry), 3)
             both = decoded.both(row)
             assert np.array_equal(both[0], stored.input(row)) and np.array_equal(both[1], whole)
 
@@ -165,12 +166,39 @@ def test_where_there_is_no_room_images_are_decoded_each_time(images: Known, monk
     monkeypatch.setattr(module, "_MOST_BYTES", 100)
     decoded = pixels_of(samples, found, CROP)
     assert isinstance(decoded, DecodedPixels)
+    assert decoded.reason == "decoded they would take 0.0 GB, and at most 0.0 are stored"
     assert all(np.array_equal(decoded.whole(row), whole) for row, whole in enumerate(expected))
     samples[4].path.unlink()
     with pytest.raises(Exception, match=r"4\.jpg: no such file"):
         decoded.input(4)
     again = pickle.loads(pickle.dumps(decoded))
     assert np.array_equal(again.input(1), decoded.input(1))
+
+
+def test_that_a_disk_is_too_full_is_known(images: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, found = images
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    decoded = pixels_of(samples, found, CROP)
+    assert isinstance(decoded, DecodedPixels)
+    assert decoded.reason == f"decoded they would take 0.0 GB, and 0.0 are free in {cache_dir() / 'pixels'}"
+
+
+def test_an_image_counts_as_done_when_it_is_on_the_disk(images: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut there is what was flushed; a mark that came before its image would make it black."""
+    samples, found = images
+    monkeypatch.setattr(module, "_TOGETHER", 2)
+    flush, on_disk = np.memmap.flush, []
+
+    def watched(self: Any) -> None:
+        name = Path(self.filename).name
+        (folder,) = (cache_dir() / "pixels").iterdir()
+        on_disk.append((name, (np.fromfile(folder / "state.u1", np.uint8) != 0).sum()))
+        flush(self)
+
+    monkeypatch.setattr(np.memmap, "flush", watched)
+    pixels_of(samples, found, CROP)
+    each = [("inputs.u1", 0), ("wholes.u1", 0), ("state.u1", 2)]
+    assert on_disk == [(name, done + 2 * part) for part in range(3) for name, done in each]
 
 
 def test_sets_that_were_used_longest_ago_go_first(images: Known, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from small_lessons import fitting_of, plan_of, weights_of  # noqa: E402
+from small_lessons import ArrayPixels, fitting_of, plan_of, weights_of  # noqa: E402
 
-from beholder.errors import UsageError  # noqa: E402
-from beholder.training.networks.processes import fit, require_devices  # noqa: E402
+from beholder.errors import TrainingFailed, UnreadableImage  # noqa: E402
+from beholder.training.networks.augmenting import Augmentation  # noqa: E402
+from beholder.training.networks.keeping import Keeper  # noqa: E402
+from beholder.training.networks.loading import Feed  # noqa: E402
+from beholder.training.networks.processes import fit  # noqa: E402
+
+needs_two_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processor cores")
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processor cores")
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+class Dying(Keeper):
+    """Ends its process as a system does that has no memory left."""
+
+    def save(self, *_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@needs_two_cores
+def test_two_processes_learn_what_one_does(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Without batch normalization the mean of two halves' gradients is that of the whole batch."""
     told: list[tuple[int, int]] = []
     trained = {}
@@ -31,11 +47,35 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     rows = [[row["loss"] for row in trained[devices].progress.curve] for devices in (1, 2)]
     assert rows[0] == pytest.approx(rows[1], abs=1e-4)
     assert len(rows[1]) == 2
+    assert "distributed" not in capfd.readouterr().err
 
 
-def test_no_more_processes_than_devices_or_images() -> None:
-    with pytest.raises(UsageError, match=r"devices: there are .* found 64"):
-        require_devices(64, 1000)
-    with pytest.raises(UsageError, match="1 images in a batch"):
-        require_devices(2, 1)
-    require_devices(1, 8)
+@needs_two_cores
+def test_what_fails_in_a_process_is_said_as_in_one(tmp_path: Path) -> None:
+    plan = plan_of("lenet5", devices=2, augment=("none",))
+    one = fitting_of(tmp_path, plan)
+    broken = ArrayPixels(np.zeros((36, 16, 16, 3), np.uint8), broken=range(36))
+    feed = Feed(broken, np.arange(27), Augmentation(["none"], 16), batch=8, seed=0, workers=1)
+    object.__setattr__(one.lesson, "feed", feed)
+    with pytest.raises(UnreadableImage, match=r"^4 images: \d+\.png: is gone$"):
+        fit(one.recognizer, one.plan, one.lesson, one.keeper, lambda *_: None)
+
+
+@needs_two_cores
+def test_a_process_that_is_ended_is_told_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    one = fitting_of(tmp_path, plan_of("lenet5", devices=2, augment=("none",)))
+    started = time.monotonic()
+    with pytest.raises(TrainingFailed, match=r"one of the 2 processes .* was ended.*; choose fewer devices"):
+        fit(one.recognizer, one.plan, one.lesson, Dying(tmp_path), lambda *_: None)
+    assert time.monotonic() - started < 60
+
+
+def test_a_worker_that_is_lost_while_a_step_is_taken_is_told(tmp_path: Path) -> None:
+    """Torch raises that from the handler of a signal, in whatever the process is doing then."""
+    one = fitting_of(tmp_path, plan_of("lenet5"))
+
+    def tell(*_: int) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. ")
+
+    with pytest.raises(TrainingFailed, match="a process that makes batches was ended"):
+        fit(one.recognizer, one.plan, one.lesson, one.keeper, tell)

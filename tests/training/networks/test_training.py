@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,14 @@ for needed in ("torchvision", "timm", "lightning_fabric", "onnxscript", "onnxsli
 import beholder  # noqa: E402
 from beholder.cli import main  # noqa: E402
 from beholder.data import ContentCache, read  # noqa: E402
-from beholder.errors import InvalidModel, MissingPackage, Offline, UsageError  # noqa: E402
+from beholder.errors import InvalidModel, MissingPackage, Offline, OutputFailed, UnreadableImage, UsageError  # noqa: E402
 from beholder.files import cache_dir, data_dir  # noqa: E402
 from beholder.model.file import read_card  # noqa: E402
 from beholder.training import Recipe, Run, run_training  # noqa: E402
 from beholder.training.networks import finishing, preparing, processes  # noqa: E402
 from beholder.training.networks.answering import Said  # noqa: E402
 from beholder.training.networks.fitting import Fitting  # noqa: E402
+from beholder.training.networks.preparing import Work, prepare  # noqa: E402
 from beholder.training.networks.training import learn_network, train_network  # noqa: E402
 from pictures import SHAPES, make_folder  # noqa: E402
 
@@ -109,8 +112,69 @@ def test_a_later_run_starts_from_the_weights_of_an_earlier_one(run: Run, many: P
     first, loss = (json.loads((one.folder / "curve.json").read_text())[0]["loss"] for one in (run, after))
     assert loss < 0.8 * first
     assert any("fine-tuned from weights of an earlier run" in note for note in read_card(after.model).provenance.notes)
+    known = [note for note in after.evaluation.notes if "had been fitted on" in note]
+    assert len(known) == 1 and known[0].startswith("weights.safetensors had been fitted on ")
+    assert set(read_card(after.model).provenance.fitted_on or ()) == set(
+        read_card(run.model).provenance.fitted_on or ()
+    )
     with pytest.raises(UsageError, match="its weights are of another network"):
         run_training(many, tmp_path / "other.onnx", recipe=recipe("architecture=resnet18", f"weights={file}"))
+
+
+def test_what_was_trained_is_not_forgotten_before_it_is_written(
+    textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk while the run is written does not cost the training."""
+
+    def full(*_: object) -> None:
+        raise OutputFailed("cannot be written: No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("beholder.training.runs.write_report", full)
+        with pytest.raises(OutputFailed, match="No space left"):
+            run_training(textures, tmp_path / "net.onnx", recipe=recipe())
+    steps: list[str] = []
+    run_training(textures, tmp_path / "net.onnx", recipe=recipe(), report=lambda step, *_: steps.append(step))
+    assert not [step for step in steps if step.startswith("training")]
+    assert not any((data_dir() / "unfinished").glob("*/*"))
+
+
+def test_what_is_kept_is_not_gone_on_with_where_the_plan_or_the_images_are_others(textures: Path) -> None:
+    """The same recipe plans otherwise where weights can be had that could not be before."""
+
+    def folder_of(change: Callable[[Work], Work]) -> list[str]:
+        with ContentCache() as contents:
+            work = change(prepare(read(textures), recipe(), contents, "net", lambda *_: None, lambda _: None))
+        return preparing._makers(work.plan, work.material)
+
+    same = folder_of(lambda work: work)
+    assert same == folder_of(lambda work: work)
+    assert same != folder_of(lambda work: replace(work, plan=replace(work.plan, pretrained=True)))
+    sample = next(iter(read(textures).samples)).name
+    left_out = {0: UnreadableImage(sample, "is gone")}
+    assert same != folder_of(lambda work: replace(work, material=work.material.without(left_out)))
+
+
+def test_a_network_of_timm_that_cannot_be_exported_is_refused_before_it_is_trained(
+    textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deciding(torch.nn.Module):
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return values if values.sum() > 0 else -values  # which no graph can say
+
+    made = preparing.build
+
+    def unexportable(*given: Any, **named: Any) -> Any:
+        network = made(*given, **named)
+        network.body.add_module("act1", Deciding())
+        return network
+
+    monkeypatch.setattr(preparing, "build", unexportable)
+    told: list[str] = []
+    chosen = recipe("architecture=timm/resnet10t", "weights=none", "size=32")
+    with pytest.raises(UsageError, match="architecture: this network cannot be exported; choose another: "):
+        run_training(textures, tmp_path / "net.onnx", recipe=chosen, report=lambda step, *_: told.append(step))
+    assert not [step for step in told if step.startswith("training")]
 
 
 def test_equal_recipes_and_data_give_equal_files(textures: Path, tmp_path: Path) -> None:
@@ -197,8 +261,8 @@ def test_a_file_that_differs_is_refused_and_not_written(
 ) -> None:
     told = finishing.answers
 
-    def other(recognizer: object, pixels: object, rows: object) -> Said:
-        said = told(recognizer, pixels, rows)  # type: ignore[arg-type]
+    def other(*given: Any) -> Said:
+        said = told(*given)
         return Said(said.logits + np.float32(0.1), said.embeddings)
 
     monkeypatch.setattr(finishing, "answers", other)
@@ -319,7 +383,7 @@ def test_decoded_images_are_kept_for_the_next_training(textures: Path, tmp_path:
 def test_an_image_that_vanishes_in_training_is_named_and_the_rest_goes_on(
     textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("beholder.training.networks.pixels._MOST_BYTES", 0)  # so that images are decoded each time
+    monkeypatch.setattr("beholder.training.networks.storing._MOST_BYTES", 0)  # so that images are decoded each time
     folder = shutil.copytree(textures, tmp_path / "set")
     gone = sorted(path.name for path in (folder / "bars").iterdir())[0]
 

@@ -18,7 +18,7 @@ from beholder.evaluation import Estimate, proportion
 from beholder.evaluation.intervals import estimate, mean_interval, wilson
 from beholder.records import nearest, to_json
 from beholder.training.classical.classifiers import CLASSIFIERS, SVM_IMAGES, classifier
-from beholder.training.classical.features import FEATURES, look_at, usual_features
+from beholder.training.classical.features import FEATURES, Feature, Looked, look_at, usual_features
 from beholder.training.classical.packages import require_packages
 from beholder.training.exporting import Head
 from beholder.training.features import Backbone
@@ -109,7 +109,7 @@ def baselines(
         report: told what is going on.
 
     Raises:
-        UsageError: a name is not known, or images have several labels.
+        UsageError: a name is not known, the recipe is not of a head, or images have several labels.
         MissingPackage: scikit-learn or what a feature needs is not installed.
         InvalidClasses: there is nothing to tell apart, or nothing can be left out to be measured on.
         ImageError: an image was changed meanwhile.
@@ -117,26 +117,32 @@ def baselines(
     names = _known(features, FEATURES, "features") or usual_features()
     kinds = _known(classifiers, CLASSIFIERS, "classifiers") or tuple(CLASSIFIERS)
     require_packages(names)
+    _require_fitting(dataset, recipe)
+    tell: Report = report or (lambda *_: None)
+    learned, head = learn(dataset, Backbone(find(recipe.backbone)), recipe, contents, tell)
+    parts = _Parts.of(learned.material)
+    looks = _looks(names, learned.material, tell)
+    rows = tuple(_rows(looks, kinds, parts, recipe.seed, tell))
+    return Baselines(rows, _head(learned, head, recipe, parts), parts.kind, learned)
+
+
+def _require_fitting(dataset: Dataset, recipe: Recipe) -> None:
+    if recipe.method != "head":
+        raise UsageError(
+            f"method: must be 'head', beside which baselines stand, found {recipe.method!r}; leave out keys of networks"
+        )
     if dataset.multi_label:
         raise UsageError(
             f"{dataset.source}: baselines tell one label for an image, and here an image can have several or none"
         )
-    tell: Report = report or (lambda *_: None)
-    learned, head = learn(dataset, Backbone(find(recipe.backbone)), recipe, contents, tell)
-    parts = _Parts.of(learned.material)
-    made = {name: FEATURES[name](len(parts.truth)) for name in names}
-    samples = learned.material.dataset.samples
+
+
+def _looks(names: Sequence[str], material: Material, tell: Report) -> dict[str, tuple[Feature, list[Looked]]]:
+    """Each feature, and what it keeps of every image."""
+    samples = material.dataset.samples
+    made = {name: FEATURES[name](len(samples)) for name in names}
     looks = look_at(samples, made, lambda done, total: tell("describing", done, total))
-    rows: list[Baseline] = []
-    for name, feature in made.items():
-        started = time.perf_counter()
-        with _quiet():
-            described = [feature.vectors(looks[name], fitted, recipe.seed) for fitted, _ in parts.turns]
-        words_seconds = time.perf_counter() - started
-        for kind in kinds:
-            tell("comparing", len(rows), len(names) * len(kinds))
-            rows.append(_tried(name, kind, described, parts, recipe.seed, words_seconds))
-    return Baselines(tuple(rows), _head(learned, head, recipe, parts), parts.kind, learned)
+    return {name: (feature, looks[name]) for name, feature in made.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,21 @@ class _Parts:
         recalls = [found / count for found, count in counts]
         spread = mean_interval(recalls, [wilson(found, count) for found, count in counts])
         return proportion(int(right.sum()), len(right)), estimate(float(np.mean(recalls)), spread, len(right))
+
+
+def _rows(
+    looks: Mapping[str, tuple[Feature, list[Looked]]], kinds: Sequence[str], parts: _Parts, seed: int, tell: Report
+) -> Iterator[Baseline]:
+    """Each feature with each classifier; what a feature learns counts to the time of each."""
+    pairs = len(looks) * len(kinds)
+    for number, (name, (feature, looked)) in enumerate(looks.items()):
+        started = time.perf_counter()
+        with _quiet():
+            described = [feature.vectors(looked, fitted, seed) for fitted, _ in parts.turns]
+        words_seconds = time.perf_counter() - started
+        for place, kind in enumerate(kinds):
+            tell("comparing", number * len(kinds) + place, pairs)
+            yield _tried(name, kind, described, parts, seed, words_seconds)
 
 
 def _tried(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beholder.data import Sample
+from beholder.data.facts import needed_scale as scale_for_facts
 from beholder.data.writing import Progress
 from beholder.errors import ImageError, UnreadableImage
 from beholder.image import Image, Input, Reader
@@ -108,7 +109,9 @@ def usual_features() -> tuple[str, ...]:
 
 
 def look_at(samples: Sequence[Sample], features: Mapping[str, Feature], progress: Progress) -> dict[str, list[Looked]]:
-    """Decode each image once, and keep what each feature needs of it.
+    """Decode each image, at a larger scale once more where a feature needs it, and keep what each feature makes of it.
+
+    So a feature comes out the same whichever others are asked for, and as `beholder.training.features` sees it.
 
     Raises:
         ImageError: an image has gone or was changed since its digest was taken.
@@ -142,12 +145,17 @@ class _Look:
     def _answers(self, batch: list[Input]) -> Iterator[tuple[str, dict[str, Looked]] | ImageError]:
         for found in batch:
             try:
-                image = self.reader.read(found.load(), found.name, self._needed_scale)
+                image = self.reader.read(found.load(), found.name, scale_for_facts)
+                looks = {name: self._look(image, feature) for name, feature in self.features.items()}
             except ImageError as error:
                 yield error
             else:
-                looks = {name: feature.look(image) for name, feature in self.features.items()}
                 yield image.metadata.digest or "", looks
 
-    def _needed_scale(self, size_hw: tuple[int, int]) -> float:
-        return max(feature.needed_scale(size_hw) for feature in self.features.values())
+    def _look(self, image: Image, feature: Feature) -> Looked:
+        """What a feature keeps of an image, which is decoded anew where it is too small: few JPEGs are so long."""
+        scale = feature.needed_scale(image.size_hw)
+        is_whole = (image.pil.height, image.pil.width) == image.size_hw
+        if not is_whole and image.encoded is not None and scale > scale_for_facts(image.size_hw):
+            image = self.reader.read(image.encoded, image.source, lambda _: scale)
+        return feature.look(image)

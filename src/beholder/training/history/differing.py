@@ -8,6 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from beholder.data import load_version
+from beholder.data.sample import UNKNOWN
+from beholder.errors import DataError
+from beholder.evaluation import Evaluation
+from beholder.model.card import fitting_mark
 from beholder.training.history.record import RunRecord, usual_recipe
 
 _DRAWN_BY: Final = ("seed", "folds", "validation_share", "cross_validate", "test_share")
@@ -96,8 +101,8 @@ def footing(runs: Sequence[RunRecord]) -> Footing:
     if len(versions) > 1:
         return Footing("other data", "they were measured on different versions of the data")
     fitted = [run.fitted_on() for run in runs]
-    unseen = _unseen(runs, fitted)
     measured = [run.evaluation() for run in runs]
+    unseen = _unseen(runs, fitted, measured)
     kinds = {one.kind if one is not None else None for one in measured}
     if None in kinds or None in fitted:
         return Footing(
@@ -118,11 +123,24 @@ def _parts_differ(runs: Sequence[RunRecord], counts: Sequence[int]) -> bool:
     return not whole and bool({one.key for one in differences(runs)}.intersection(_DRAWN_BY))
 
 
-def _unseen(runs: Sequence[RunRecord], fitted: Sequence[frozenset[str] | None]) -> int | None:
+def _unseen(
+    runs: Sequence[RunRecord], fitted: Sequence[frozenset[str] | None], measured: Sequence[Evaluation | None]
+) -> int | None:
+    """How many images of their one version of the data none was fitted on.
+
+    Images are counted by the manifest of the version, for marks do not tell how many: equal files have one.
+    """
     known = [marks for marks in fitted if marks is not None]
-    if len(known) < len(runs) or runs[0].images is None:
+    first = runs[0]
+    if len(known) < len(runs) or first.images is None or first.dataset is None:
         return None
-    return max(0, runs[0].images - len(frozenset().union(*known)))
+    try:
+        entries = load_version(first.dataset).entries
+    except DataError:  # it was trained elsewhere; without a test part all images are fitted on in the end
+        return 0 if any(one is not None and one.kind != "test" for one in measured) else None
+    marks: frozenset[str] = frozenset().union(*known)
+    labelled = [entry for entry in entries if entry.labels and UNKNOWN not in entry.labels]
+    return max(0, first.images - sum(fitting_mark(entry.digest) in marks for entry in labelled))
 
 
 def paired_test(first: RunRecord, second: RunRecord) -> str | None:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from beholder.errors import UsageError
 from beholder.evaluation.report.markup import NOT_MEASURED, folded, name, plain, section, share, table, text, track
 from beholder.evaluation.report.wording import METRIC_WORDS, images
 from beholder.files import write_atomic
 from beholder.result.pages import fill_page
 from beholder.training.history.curves import COLORS, Axis, held_out_chart, loss_chart, rate_chart
 from beholder.training.history.differing import Difference, Footing, differences, footing, other_differences
+from beholder.training.history.reading import read_bytes
 from beholder.training.history.record import RunRecord
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html")
@@ -221,10 +223,8 @@ def _pictures(runs: Sequence[RunRecord]) -> str:
 def _picture(path: Path) -> str | None:
     """A JPEG as text; `None` where there is none, or something else."""
     try:
-        if path.stat().st_size > _MOST_PICTURE_BYTES:
-            return None
-        data = path.read_bytes()
-    except OSError:
+        data = read_bytes(path, _MOST_PICTURE_BYTES)
+    except UsageError:
         return None
     return base64.b64encode(data).decode() if data.startswith(b"\xff\xd8\xff") else None
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -18,13 +16,10 @@ from beholder.evaluation import Evaluation
 from beholder.evaluation.intervals import Estimate
 from beholder.model.file import read_card
 from beholder.records import RecordError, from_json, to_json
+from beholder.training.history.reading import LARGEST, read_json, read_toml
 from beholder.training.recipe import Recipe
 
 _MOMENT: Final = re.compile(r"[0-9]{8}-[0-9]{6}(?=-)")
-_MOST_BYTES: Final = 200_000_000
-"""No run writes a file of text as large as that: whatever it is, it is not read into memory."""
-
-_LARGEST: Final = 1e30
 
 CurveRow = Mapping[str, float | None]
 
@@ -106,12 +101,15 @@ class RunRecord:
     def evaluation(self) -> Evaluation | None:
         """All that was measured; `None` where the report is gone or was written by another version."""
         try:
-            return Evaluation.from_dict(_json(self.folder / "report.json"))
+            return Evaluation.from_dict(read_json(self.folder / "report.json"))
         except (UsageError, OverflowError):
             return None
 
     def fitted_on(self) -> frozenset[str] | None:
-        """Marks of the images that it was fitted on, from the card of its model; `None` where nothing tells."""
+        """Marks of the images that it was fitted on, from the card of its model; `None` where nothing tells.
+
+        Equal files have one mark, and what its weights were fitted on before is among them: they do not say how many.
+        """
         if self.model is None:
             return None
         try:
@@ -147,7 +145,16 @@ def read_run(folder: str | os.PathLike[str]) -> RunRecord:
         UsageError: it is none, or damaged; the text names the file and what is wrong with it.
     """
     path = Path(folder)
-    facts = _json(path / "run.json")
+    try:
+        return _read(path)
+    except OSError as error:  # it is just being removed, or may not be entered
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise UsageError(f"{path}: is damaged: {error}") from None
+
+
+def _read(path: Path) -> RunRecord:
+    facts = read_json(path / "run.json")
     if not isinstance(facts, dict):
         raise UsageError(f"{path / 'run.json'}: must be a JSON object")
     taken = {**facts}
@@ -162,7 +169,7 @@ def read_run(folder: str | os.PathLike[str]) -> RunRecord:
     return RunRecord(
         **known,
         **counts,
-        id=path.resolve().name,
+        id=_id(path),
         folder=path,
         when=_when(path),
         recipe=recipe,
@@ -187,42 +194,29 @@ def _taken(folder: Path, facts: dict[str, Any], key: str, kind: type) -> Any:
 _KINDS: Final[dict[type, str]] = {str: "a text", int: "a whole number", dict: "an object"}
 
 
+def _id(folder: Path) -> str:
+    """The name of a folder as it is called here; of a link its own, for by that it is found again."""
+    return Path(os.path.abspath(folder)).name
+
+
 def _when(folder: Path) -> datetime:
     """When a run was done: its folder is named by it, and a folder of another name has a date of its own."""
-    found = _MOMENT.match(folder.resolve().name)
-    if found is not None:
-        try:
-            return datetime.strptime(found[0], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-        except ValueError:
-            pass  # digits that are no date
-    return datetime.fromtimestamp((folder / "run.json").stat().st_mtime, UTC)
+    named = moment_of(_id(folder)) or moment_of(folder.resolve().name)
+    return named or datetime.fromtimestamp((folder / "run.json").stat().st_mtime, UTC)
 
 
-def _text(path: Path) -> str:
+def moment_of(id: str) -> datetime | None:
+    """The time that the name of a run folder begins with, UTC; `None` where it begins otherwise."""
+    found = _MOMENT.match(id)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path}: is too large to be of a run")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"{path.parent}: is no run folder, or damaged: it has no {path.name}") from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"{path}: cannot be read: {why}") from None
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: is damaged: it is not JSON: {error}") from None
+        return datetime.strptime(found[0], "%Y%m%d-%H%M%S").replace(tzinfo=UTC) if found is not None else None
+    except ValueError:  # digits that are no date
+        return None
 
 
 def _recipe(path: Path) -> dict[str, Any]:
     """Its keys and values: an older or newer recipe need not be one that could be trained by now."""
-    try:
-        return {key: _plain(value) for key, value in tomllib.loads(_text(path)).items()}
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: is damaged: {error}") from None
+    return {key: _plain(value) for key, value in read_toml(path).items()}
 
 
 def _metrics(folder: Path) -> dict[str, Estimate]:
@@ -230,7 +224,7 @@ def _metrics(folder: Path) -> dict[str, Estimate]:
     path = folder / "metrics.json"
     if not path.exists() and (folder / "report.json").exists():
         path = folder / "report.json"
-    values = _json(path)
+    values = read_json(path)
     if path.name == "report.json":
         values = values.get("metrics") if isinstance(values, dict) else None
     if not isinstance(values, dict):
@@ -244,7 +238,7 @@ def _metrics(folder: Path) -> dict[str, Estimate]:
 def _curve(path: Path) -> tuple[CurveRow, ...]:
     if not path.exists():
         return ()
-    rows = _json(path)
+    rows = read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UsageError(f"{path}: must be a list of JSON objects")
     return tuple({name: _number(value) for name, value in row.items()} for row in rows)
@@ -254,7 +248,7 @@ def _number(value: Any) -> float | None:
     """A number that is one and can be drawn; a loss may have become none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if -_LARGEST < value < _LARGEST else None
+    return value if -LARGEST < value < LARGEST else None
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from beholder.training.networks.cleaning import Intake
 from beholder.training.networks.network import Network
 from beholder.training.networks.pixels import Pixels
 
-_TOGETHER = 64
+_TOGETHER: Final = 64
 
 
 class Recognizer(nn.Module):
@@ -50,57 +50,46 @@ class Said(NamedTuple):
     embeddings: NDArray[np.float32]
 
 
-def answers(recognizer: Recognizer, pixels: Pixels, rows: NDArray[Any]) -> Said:
+def answers(recognizer: Recognizer, pixels: Pixels, rows: NDArray[Any], together: int = _TOGETHER) -> Said:
     """What a network says of some images, in evaluation mode and single precision.
 
     Args:
         recognizer: on any device.
         pixels: of all images.
         rows: which of them, `(n,)`; at least one.
+        together: images that are asked about at once; no more than 64 are.
+
+    Raises:
+        ImageError: not one of them can be read.
     """
     device = next(recognizer.parameters()).device
-    logits: list[NDArray[np.float32]] = []
-    embeddings: list[NDArray[np.float32]] = []
+    said: list[tuple[list[int], tuple[Tensor, Tensor]]] = []
+    error: ImageError | None = None
     with _evaluating(recognizer), torch.inference_mode():
-        for start in range(0, len(rows), _TOGETHER):
-            inputs, missing = _inputs(pixels, rows[start : start + _TOGETHER])
-            found = recognizer(torch.from_numpy(inputs).to(device))
-            for part, all_parts in zip(found, (logits, embeddings), strict=True):
-                values = part.cpu().numpy()
-                values[missing] = np.nan
-                all_parts.append(values)
-    return Said(np.concatenate(logits), np.concatenate(embeddings))
-
-
-def _inputs(pixels: Pixels, rows: NDArray[Any]) -> tuple[NDArray[np.uint8], list[int]]:
-    """The inputs of images, and the places of those that cannot be read, which are black."""
-    found: list[NDArray[np.uint8] | None] = []
-    for row in rows:
-        try:
-            found.append(pixels.input(int(row)))
-        except ImageError:
-            found.append(None)
-    shapes = [image.shape for image in found if image is not None]
-    if not shapes:
-        raise next(_errors(pixels, rows))
-    black = np.zeros(shapes[0], np.uint8)
-    missing = [place for place, image in enumerate(found) if image is None]
-    return np.stack([black if image is None else image for image in found]), missing
-
-
-def _errors(pixels: Pixels, rows: NDArray[Any]) -> Iterator[ImageError]:
-    for row in rows:
-        try:
-            pixels.input(int(row))
-        except ImageError as error:
-            yield error
+        for start in range(0, len(rows), min(together, _TOGETHER)):
+            inputs: dict[int, NDArray[np.uint8]] = {}
+            for place in range(start, min(start + min(together, _TOGETHER), len(rows))):
+                try:
+                    inputs[place] = pixels.input(int(rows[place]))
+                except ImageError as failure:
+                    error = failure
+            if inputs:
+                found = recognizer(torch.from_numpy(np.stack(list(inputs.values()))).to(device))
+                said.append((list(inputs), tuple(part.cpu() for part in found)))
+    if not said:
+        raise error or ValueError("no rows")
+    logits, embeddings = (np.full((len(rows), part.shape[1]), np.nan, np.float32) for part in said[0][1])
+    for places, (some_logits, some_embeddings) in said:
+        logits[places], embeddings[places] = some_logits.numpy(), some_embeddings.numpy()
+    return Said(logits, embeddings)
 
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    was = module.training
+    modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        module.train(was)
+        for part, training in modes:
+            part.training = training

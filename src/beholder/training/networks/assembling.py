@@ -9,6 +9,7 @@ from torch import nn
 
 from beholder.model.geometry import Resample
 from beholder.training.networks.architectures import Spec
+from beholder.training.networks.cleaning import LUMA
 from beholder.training.networks.network import Network, Stages, Triple
 
 
@@ -21,11 +22,9 @@ class Shown(NamedTuple):
 
 
 IMAGENET: Final = Shown((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-_LUMA: Final = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in grey, ITU-R BT.601, as Pillow converts."""
 
 SMALL: Final = 64
-"""Up to this many pixels a side, networks made for 224 give up their first strides."""
+"""Up to this many pixels a side images are small: networks made for 224 give up their first strides for them."""
 
 
 def scaled(channels: Iterable[int], width: float, divisor: int = 8) -> tuple[int, ...]:
@@ -70,4 +69,4 @@ def assemble(
 
 def _luma(values: Triple) -> Triple:
     """The same value for each channel, that of grey."""
-    return (sum(share * value for share, value in zip(_LUMA, values, strict=True)),) * 3
+    return (sum(share * value for share, value in zip(LUMA, values, strict=True)),) * 3

@@ -14,7 +14,7 @@ from beholder.errors import UsageError
 from beholder.records import nearest
 
 LUMA: Final = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in the luma of Rec. 601."""
+"""Shares of red, green and blue in the luma of Rec. 601, which is also how Pillow converts to grey."""
 
 MIDDLE: Final = 128.0
 SPREAD: Final = 64.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,7 +12,7 @@ import onnxslim
 import torch
 from numpy.typing import NDArray
 
-from beholder.errors import InvalidModel
+from beholder.errors import InvalidModel, UsageError
 from beholder.model import OnnxRuntime
 from beholder.training.completing import complete_graph
 from beholder.training.confidence import Confidence
@@ -42,25 +43,48 @@ def export_network(
     Raises:
         InvalidModel: the network has a part that no ONNX operator stands for.
     """
-    example = torch.zeros((2, *size_hw, 3), dtype=torch.uint8)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter's own making: nobody who trains can heed them
-            program: Any = torch.onnx.export(
-                recognizer,
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=["image"],
-                output_names=["logits", "embedding"],
-                dynamic_shapes=({0: torch.export.Dim("N")},),
-                verbose=False,
-            )
-            model = onnxslim.slim(program.model_proto)
+        model = _converted(recognizer, size_hw)
     except (torch.onnx.OnnxExporterError, torch.onnx.errors.OnnxExporterError) as error:
         raise InvalidModel(f"the network cannot be exported: {str(error).splitlines()[0]}") from None
-    model.graph.ClearField("value_info")
     return complete_graph(model, confidence, prototypes)
+
+
+def require_exportable(recognizer: Recognizer, size_hw: tuple[int, int]) -> None:
+    """Refuse a network that could not be exported, before it is trained.
+
+    Args:
+        recognizer: on the CPU; it is left as it is.
+        size_hw: of its input, pixels.
+
+    Raises:
+        UsageError: it has a part that no ONNX operator stands for.
+    """
+    try:
+        _converted(copy.deepcopy(recognizer).eval(), size_hw)
+    except Exception as error:  # whatever its layers lead the exporter to
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UsageError(f"architecture: this network cannot be exported; choose another: {reason[0]}") from None
+
+
+def _converted(recognizer: Recognizer, size_hw: tuple[int, int]) -> Any:
+    """As an `onnx.ModelProto`."""
+    example = torch.zeros((2, *size_hw, 3), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own making: nobody who trains can heed them
+        program: Any = torch.onnx.export(
+            recognizer,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["logits", "embedding"],
+            dynamic_shapes=({0: torch.export.Dim("N")},),
+            verbose=False,
+        )
+        model = onnxslim.slim(program.model_proto)
+    model.graph.ClearField("value_info")
+    return model
 
 
 class ExportedNetwork:

@@ -16,15 +16,42 @@ from beholder.training.networks.assembling import SMALL, Shown, assemble, drop_s
 from beholder.training.networks.from_timm import from_timm
 from beholder.training.networks.network import Network, Stages
 
+_TINY: Final = 32
+"""Up to this many pixels a side, a ResNet begins without a stride."""
+
 _NASNET_CELLS: Final = 6
 """Normal cells of each group in timm's NASNet-A."""
 
 
 def resnet(spec: Spec, pretrained: bool, name: str) -> Network:
-    """Small inputs: the pool behind the first convolution goes. The width leaves the 64 channels of the stem."""
-    options = {"channels": scaled((64, 128, 256, 512), spec.width)} if spec.width != 1 else {}
+    """Small inputs: the pool behind the first convolution goes. The width leaves the 64 channels of the stem.
+
+    Up to 32 pixels, without published weights, the first convolution is 3x3 without a stride and as wide as what
+    follows it, as in section 4.2 of the paper.
+    """
+    channels = scaled((64, 128, 256, 512), spec.width)
+    options = {"channels": channels} if spec.width != 1 else {}
     stages = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
-    return from_timm(f"{name}.tv_in1k", spec, pretrained, stages=stages, small=("maxpool",), options=options)
+    network = from_timm(f"{name}.tv_in1k", spec, pretrained, stages=stages, small=("maxpool",), options=options)
+    if spec.size <= _TINY and not pretrained:
+        _begin_small(network.body, spec.channels, channels[0])
+    return network
+
+
+def _begin_small(body: Any, before: int, channels: int) -> None:
+    """Let a ResNet of timm begin with 3x3 pixels at a time."""
+    block, after = body.layer1[0], body.layer1[1].conv1.in_channels
+    body.conv1, body.bn1 = _convolution(before, channels, 3), nn.BatchNorm2d(channels)
+    block.conv1 = _convolution(channels, block.conv1.out_channels, block.conv1.kernel_size[0])
+    joined = nn.Sequential(_convolution(channels, after, 1), nn.BatchNorm2d(after))
+    block.downsample = None if channels == after else joined
+
+
+def _convolution(before: int, after: int, kernel: int) -> nn.Conv2d:
+    """Without a stride, with weights as a ResNet starts."""
+    made = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False)
+    nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
+    return made
 
 
 def efficient(

@@ -15,17 +15,18 @@ from beholder.model.card import Provenance
 from beholder.model.file import embedding_space, graph_digest_of, read_card, with_card
 from beholder.model.loading import load_bytes
 from beholder.training.card import card_of
+from beholder.training.completing import familiarity_of
 from beholder.training.learned import Learned
 from beholder.training.measuring import measure, measures_of
 from beholder.training.networks.answering import answers
+from beholder.training.networks.devices import accelerator
 from beholder.training.networks.exporting import ExportedNetwork, export_network
-from beholder.training.networks.fitting import accelerator
 from beholder.training.networks.lesson import Fitted
 from beholder.training.networks.pixels import pixels_of
 from beholder.training.networks.plan import Plan
 from beholder.training.networks.preparing import SHEET, Work
-from beholder.training.networks.turns import Done, prototypes_of
-from beholder.training.networks.weights import weights_bytes
+from beholder.training.networks.turns import Done
+from beholder.training.networks.weights import marks_of, weights_bytes
 from beholder.training.trained import Answers, Trained, refuse_difference
 from beholder.zoo import DEFAULT_MODEL, find
 
@@ -47,11 +48,10 @@ def finish(done: Done, name: str) -> Trained:
     plan, material = work.plan, learned.material
     started = time.perf_counter()
     work.tell("exporting", 0, 1)
-    prototypes = prototypes_of(work, fitted, done.rows)
-    graph = export_network(fitted.recognizer, plan.geometry.size_hw, learned.confidence, prototypes)
+    graph = export_network(fitted.recognizer, plan.geometry.size_hw, learned.confidence, done.prototypes)
     exported = ExportedNetwork(graph)
-    card = _card(work, learned, graph, prototypes.shape[1], name)
-    agreement = _refuse_disagreement(work, learned, fitted, exported, graph, card)
+    card = _card(work, learned, graph, done.prototypes.shape[1], name)
+    agreement = _refuse_disagreement(done, exported, graph, card)
     written = time.perf_counter()
     tested = exported.answer(work.pixels, np.flatnonzero(material.tested))
     evaluation = measure(learned, card, tested, _strangers(work, exported), plan.recipe.seed)
@@ -63,22 +63,29 @@ def finish(done: Done, name: str) -> Trained:
         evaluation=evaluation,
         learned=learned,
         seconds=seconds,
-        facts={**plan.facts(), **_facts(plan, fitted), **agreement, "notes": [*work.notes, *fitted.progress.notes]},
+        facts={
+            **plan.facts(),
+            **_facts(plan, fitted, int(material.fitted.sum())),
+            **agreement,
+            "notes": [*work.notes, *fitted.progress.notes],
+        },
         curve=fitted.progress.curve,
         files={
-            SHEET: (work.keeper.folder / SHEET).read_bytes(),
-            "weights.safetensors": weights_bytes(fitted.recognizer.network, plan.spec.channels),
+            SHEET: work.sheet,
+            "weights.safetensors": weights_bytes(
+                fitted.recognizer.network, plan.spec.channels, card.provenance.fitted_on or ()
+            ),
         },
     )
 
 
-def _facts(plan: Plan, fitted: Fitted) -> dict[str, Any]:
+def _facts(plan: Plan, fitted: Fitted, fitted_on: int) -> dict[str, Any]:
     progress = fitted.progress
     seconds = max(progress.seconds, 1e-9)
     return {
         "steps": progress.steps,
         "trained_seconds": round(progress.seconds, 1),
-        "images_per_second": round(progress.steps * plan.batch / seconds, 1),
+        "images_per_second": round(progress.steps * min(plan.batch, fitted_on) / seconds, 1),
         "waited_share": round(progress.waited / seconds, 4),
         "parts": progress.parts,
         "parameters": sum(weight.numel() for weight in fitted.recognizer.network.parameters()),
@@ -101,6 +108,7 @@ def _card(work: Work, learned: Learned, graph: bytes, width: int, name: str) -> 
             origin = read_card(find(DEFAULT_MODEL)).provenance
     elif plan.weights_file is not None:
         how = "fine-tuned from weights of an earlier run"
+        origin = replace(origin, fitted_on=tuple(marks_of(plan.weights_file)))
     notes = [f"A whole network, {recipe.architecture}, {how}."]
     if origin.data_source:
         notes.append(f"Those weights were trained on: {origin.data_source}.")
@@ -129,22 +137,22 @@ def _strangers(work: Work, exported: ExportedNetwork) -> Answers | None:
         return None
 
 
-def _refuse_disagreement(
-    work: Work, learned: Learned, fitted: Fitted, exported: ExportedNetwork, graph: bytes, card: ModelCard
-) -> dict[str, Any]:
+def _refuse_disagreement(done: Done, exported: ExportedNetwork, graph: bytes, card: ModelCard) -> dict[str, Any]:
     """The file must answer as the network does: on arrays, and for some images from their files.
 
     Held-out images first: on those that it was fitted on, a network is too sure to differ.
     """
+    work, learned = done.work, done.learned
     unseen = ~np.isnan(learned.scores[:, 0])
     order = np.random.default_rng(0).permutation(len(unseen))
     order = order[np.argsort(~unseen[order], kind="stable")][:AGREEING_IMAGES]
     samples = [work.material.dataset.samples[row] for row in order]
-    said = answers(fitted.recognizer, work.pixels, order)
+    said = answers(done.fitted.recognizer, work.pixels, order)
     expected = {"logits": said.logits, "embedding": said.embeddings}
     expected["probabilities"] = learned.confidence.probabilities(said.logits)
+    expected["familiarity"] = familiarity_of(said.embeddings, done.prototypes)
     found = exported.answer(work.pixels, order)
-    refuse_difference(expected, {name: found[name] for name in expected}, samples, TOLERANCE)
+    refuse_difference(expected, found, samples, TOLERANCE)
     same = int((found["logits"].argmax(axis=1) == said.logits.argmax(axis=1)).sum())
     with load_bytes(with_card(graph, card)) as model:
         some = samples[:THROUGH_THE_FILE]

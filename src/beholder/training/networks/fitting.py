@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import time
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -15,23 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from beholder.errors import TrainingFailed
-from beholder.training.networks.answering import Recognizer, answers
+from beholder.training.networks.answering import Recognizer
+from beholder.training.networks.devices import open_fabric
+from beholder.training.networks.guarding import MOST_SLOWED, Diverged, more_parts, require_number, watch
 from beholder.training.networks.keeping import Keeper
 from beholder.training.networks.lesson import Fitted, Lesson, Progress, Tell
 from beholder.training.networks.loading import Batch, seed_of
+from beholder.training.networks.looking import look
 from beholder.training.networks.losses import loss_of, mixing, smoothed
 from beholder.training.networks.memory import parts_that_fit
 from beholder.training.networks.optimizing import Average, freeze, make_optimizer
 from beholder.training.networks.plan import Plan, averaging
 from beholder.training.networks.rates import rate_at, side_at
 
-MOST_SLOWED: Final = 3
-"""How often the learning rate is halved where the loss is no number, before training is given up."""
-
-_DIVERGED: Final = 5.0
-"""A loss so many times as large as that of the first steps, in the mean of as many, is as good as no number."""
-
-_FIRST: Final = 20
+_CHECKPOINT: Final = "checkpoint"
 _RESERVE: Final = 0.93
 """Share of the minutes that steps are to take: looking at what is held out takes the rest."""
 
@@ -40,27 +36,8 @@ _SAVED: Final = 5 / 12
 
 _PROBE_SECONDS: Final = 4.0
 
-
-class _Diverged(Exception):
-    """The loss is no number, or has grown beyond bounds; the text says which."""
-
-
-_NO_NUMBER: Final = "was no number"
-
-
-def open_fabric(plan: Plan, devices: int) -> Fabric:
-    """What Lightning Fabric needs to train in one process, or in several at once.
-
-    Of several, each has a device and a part of each batch, and their gradients are averaged.
-    """
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, each time
-    strategy = "auto" if devices == 1 else "ddp_spawn"
-    return Fabric(accelerator=accelerator(), devices=devices, strategy=strategy, precision=plan.precision)
-
-
-def accelerator() -> Literal["cuda", "cpu"]:
-    """What networks are trained on."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+_TOGETHER: Final = 32
+"""Of so many steps, processes that train together agree once whether a checkpoint is due."""
 
 
 class Fitting:
@@ -84,7 +61,7 @@ class Fitting:
         tell: Tell,
         fabric: Fabric | None = None,
     ) -> None:
-        self.fabric = fabric or open_fabric(plan, 1)
+        self.fabric = fabric or open_fabric(plan.precision, 1)
         self.plan, self.lesson, self.keeper, self.tell = plan, lesson, keeper, tell
         recognizer.to(self.fabric.device).to(memory_format=torch.channels_last)
         recognizer.network.train()
@@ -119,15 +96,16 @@ class Fitting:
                     progress.seconds, progress.waited = time.perf_counter() - clock, feed.waited - waited
                     self.tell(progress.step, progress.steps)
                     ends = progress.step % per_epoch == 0 or progress.step == progress.steps
-                    if not ends and not self.keeper.due():
-                        continue
-                    self.require_numbers()
+                    due = self.is_due(progress.step)
+                    if ends or due:
+                        self.require_numbers()
                     if ends:
                         self.end_epoch()
-                    self.save()
+                    if due or progress.step >= progress.steps:
+                        self.save()
                     if progress.step >= progress.steps:
                         break
-            except _Diverged as error:
+            except Diverged as error:
                 self.step_back(error)
                 progress = self.progress
         return self.finished()
@@ -141,10 +119,7 @@ class Fitting:
             group["lr"] = rate * group["share"] / 2**self.progress.slowed
         side = side_at(step, self.progress.steps, self.plan.spec.size, self.plan.recipe.progressive)
         loss = self.descend_within_memory(step, batch, side)
-        if not math.isfinite(loss):
-            raise _Diverged(_NO_NUMBER)
-        if self.has_diverged(loss):
-            raise _Diverged(f"was over {_DIVERGED:g} times that of the first steps")
+        watch(self.progress, loss, self.lesson.targets.shape[1])
         self.average.update(averaging(self.plan.recipe, self.progress.steps))
         return loss
 
@@ -155,25 +130,31 @@ class Fitting:
             try:
                 return self.descend(batch, side)
             except (RuntimeError, ValueError, MemoryError) as error:
-                self.cut_up(error, len(batch.rows))
+                world = self.fabric.world_size
+                self.progress.parts = more_parts(error, self.progress.parts, len(batch.rows), world)
+                self.optimizer.zero_grad(set_to_none=True)
+                if self.fabric.device.type == "cuda":
+                    torch.cuda.empty_cache()
 
     def descend(self, batch: Batch, side: int) -> float:
         """Gradients of all parts of a batch of images with this side, and the step that follows from them."""
         self.optimizer.zero_grad(set_to_none=True)
         device = self.fabric.device
         rows = batch.rows
-        targets = smoothed(self.lesson.targets[rows], self.plan.recipe.label_smoothing, self.lesson.multi_label)
+        truth = smoothed(self.lesson.targets[rows], self.plan.recipe.label_smoothing, self.lesson.multi_label)
+        known = torch.cat(
+            (truth, self.lesson.weights[rows, None] / len(rows)), dim=1
+        )  # a mixed image has a mixed weight
         pixels = batch.images.to(device).float()
         if side < pixels.shape[-1]:
             pixels = functional.interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)
-        images, targets = self.mix(self.recognizer.intake(pixels), targets.to(device))
+        images, known = self.mix(self.recognizer.intake(pixels), known.to(device))
         images = images.contiguous(memory_format=torch.channels_last)
-        weights = self.lesson.weights[rows].to(device) / len(rows)
         total = torch.zeros((), device=device)
-        parts = (values.chunk(self.progress.parts) for values in (images, targets, weights))
-        for part, truth, weight in zip(*parts, strict=True):
+        parts = (values.chunk(self.progress.parts) for values in (images, known))
+        for part, told in zip(*parts, strict=True):
             logits, _ = self.model(part)
-            loss = (self.loss(logits.float(), truth) * weight).sum()
+            loss = (self.loss(logits.float(), told[:, :-1]) * told[:, -1]).sum()
             self.fabric.backward(loss)
             total += loss.detach()
         if self.plan.recipe.clip > 0:
@@ -183,43 +164,18 @@ class Fitting:
         self.optimizer.step()
         return float(cast(Tensor, self.fabric.all_reduce(total)))
 
-    def cut_up(self, error: BaseException, images: int) -> None:
-        """Halve the parts of a batch after an error that says there is no memory; raise any other."""
-        text = str(error).casefold()
-        if "more than 1 value per channel" in text:
-            raise TrainingFailed(
-                "batch normalization needs more than one image of this size at a time; choose a larger batch or size"
-            ) from None
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in text:
-            raise error
-        if self.fabric.world_size > 1:  # the others wait for gradients that would not come
-            raise TrainingFailed("too little memory for the part of a batch of one device; choose a smaller batch")
-        if self.progress.parts >= images:
-            raise TrainingFailed(
-                "too little memory even for one image at a time; choose a smaller size or width, "
-                "or another architecture"
-            ) from None
-        self.progress.parts *= 2
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.fabric.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def has_diverged(self, loss: float) -> bool:
-        """Whether losses have grown far beyond the first ones."""
-        progress = self.progress
-        progress.recent = [*progress.recent[-_FIRST + 1 :], loss]
-        if len(progress.recent) < _FIRST:
-            return False
-        if not progress.first_loss:
-            progress.first_loss = sum(progress.recent) / _FIRST
-        return sum(progress.recent) / _FIRST > _DIVERGED * progress.first_loss
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is worth its time now; processes that train together are of one mind."""
+        if self.fabric.world_size == 1:
+            return self.keeper.due()
+        return step % _TOGETHER == 0 and self.fabric.broadcast(self.keeper.due())
 
     def require_numbers(self) -> None:
         """Keep nothing that cannot be gone on from: the loss of a step is known before its weights are used."""
         if not all(bool(weight.isfinite().all()) for weight in self.recognizer.network.parameters()):
-            raise _Diverged(_NO_NUMBER)
+            require_number(math.nan)
 
-    def step_back(self, error: _Diverged) -> None:
+    def step_back(self, error: Diverged) -> None:
         """Go back to the last checkpoint, with half the learning rate."""
         at, slowed, notes = self.progress.step, self.progress.slowed + 1, self.progress.notes
         if slowed > MOST_SLOWED:
@@ -228,7 +184,8 @@ class Fitting:
                 f"{self.plan.learning_rate / 2**MOST_SLOWED:.2g}; "
                 "set a lower learning_rate, or clip to a shorter gradient"
             )
-        self.restore()
+        if not self.restore():
+            raise TrainingFailed(f"the loss {error} at step {at + 1:,}, and what was kept to go back to has gone")
         self.progress.slowed = slowed
         rate = self.plan.learning_rate / 2**slowed
         self.progress.notes = [
@@ -242,10 +199,14 @@ class Fitting:
         """Decide how a step fits into memory, and how many there are; and keep the start, to come back to."""
         shape = (self.plan.spec.channels, self.plan.spec.size, self.plan.spec.size)
         images = -(-self.plan.batch // self.fabric.world_size)
-        self.progress.parts = parts_that_fit(self.recognizer.network, shape, images, self.fabric.device)
+        self.progress.parts = parts_that_fit(
+            self.recognizer.network, shape, images, self.fabric.device, self.fabric.world_size
+        )
         self.progress.steps = self.plan.epochs * self.lesson.feed.steps_per_epoch
         if self.plan.recipe.minutes > 0:
             self.progress.steps = min(self.progress.steps, self.steps_within(self.plan.recipe.minutes * 60))
+        if self.keeper.has(_CHECKPOINT):
+            self.progress.notes.append("What was kept of an earlier call was damaged: training began anew.")
         self.progress = self.fabric.broadcast(self.progress)
         self.save()
 
@@ -279,7 +240,6 @@ class Fitting:
     def add_row(self) -> None:
         """As `end_epoch`, in the process that keeps everything."""
         progress = self.progress
-        progress.failures |= self.lesson.feed.failures
         row = {
             "epoch": math.ceil(progress.step / self.lesson.feed.steps_per_epoch),
             "step": progress.step,
@@ -298,16 +258,9 @@ class Fitting:
             progress.steps = progress.step
 
     def looked_at(self) -> dict[str, float]:
-        """The loss of the average on what is held out, and its top-1; of several labels, the loss from 0 down."""
-        rows = self.lesson.held_out
-        said = answers(Recognizer(self.recognizer.intake, self.average.network), self.lesson.pixels, rows)
-        there = ~np.isnan(said.logits[:, 0])
-        logits, targets = torch.from_numpy(said.logits[there]), self.lesson.targets[rows[there]]
-        loss = float(self.loss(logits, targets).mean())
-        if self.lesson.multi_label:
-            return {"held_out_loss": loss, "held_out": -loss}
-        right = (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean()
-        return {"held_out_loss": loss, "held_out": float(right)}
+        """How the average does on what is held out, as `look` tells it."""
+        together = max(1, self.plan.batch // self.progress.parts)
+        return look(Recognizer(self.recognizer.intake, self.average.network), self.lesson, self.loss, together)
 
     def is_over(self) -> bool:
         """Whether the patience is at its end."""
@@ -318,8 +271,9 @@ class Fitting:
         """Keep all that is needed to go on from here; every process has the same."""
         if not self.fabric.is_global_zero:
             return
+        self.progress.failures |= self.lesson.feed.failures
         self.keeper.save(
-            "checkpoint",
+            _CHECKPOINT,
             {
                 "network": self.recognizer.network.state_dict(),
                 "average": self.average.state_dict(),
@@ -331,7 +285,7 @@ class Fitting:
     def restore(self) -> bool:
         """Go back to what was kept; whether there was anything."""
         self.fabric.barrier()
-        state = self.keeper.load("checkpoint")
+        state = self.keeper.load(_CHECKPOINT)
         if state is None:
             return False
         self.recognizer.network.load_state_dict(state["network"])

@@ -1,4 +1,4 @@
-"""Any network of timm by its name, as it is: no width, no adaption to small inputs."""
+"""Any network of timm by its name, as it is: no width, no adaptation to small inputs."""
 
 from __future__ import annotations
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from beholder.errors import OutputFailed, UsageError
 from beholder.files import data_dir, digest, write_atomic
 
 _LEAST_SECONDS: Final = 30.0
@@ -33,6 +36,23 @@ class Keeper:
         self._saved = time.monotonic()
         self._pause = _LEAST_SECONDS
 
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Keep the folder to this process for a while.
+
+        Raises:
+            UsageError: another process is at the same training.
+            OutputFailed: the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            stream = open(self.folder / "owner", "ab")  # noqa: SIM115 — it is closed below
+        except OSError as error:
+            raise OutputFailed(f"{self.folder}: cannot be written: {error.strerror or error}") from error
+        with stream:
+            _lock(stream)
+            yield
+
     def due(self) -> bool:
         """Whether a checkpoint is worth its time now."""
         return time.monotonic() - self._saved >= self._pause
@@ -51,14 +71,26 @@ class Keeper:
         self._saved = time.monotonic()
         self._pause = max(_LEAST_SECONDS, (self._saved - started) / _SHARE)
 
+    def has(self, name: str) -> bool:
+        """Whether a state was kept, damaged or not."""
+        return (self.folder / f"{name}.pt").is_file()
+
     def load(self, name: str) -> dict[str, Any] | None:
-        """A state that was kept; None where there is none, or it cannot be read."""
-        path = self.folder / f"{name}.pt"
-        if not path.is_file():
+        """A state that was kept; None where there is none, or it is damaged.
+
+        Raises:
+            UsageError: it is there, and the system does not let it be read.
+        """
+        if not self.has(name):
             return None
+        path = self.folder / f"{name}.pt"
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # a damaged file raises whatever its bytes lead to; training begins anew
+            data = io.BytesIO(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}; let it be read, or remove it") from None
+        try:
+            state: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
+        except Exception:  # a damaged file raises whatever its bytes lead to
             return None
         return state
 
@@ -85,6 +117,21 @@ class Keeper:
     def remove(self) -> None:
         """Forget everything: the training is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lock(stream: IO[bytes]) -> None:
+    """A lock that ends with the process, however that ends, and that processes it starts do not inherit."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        return
+    try:
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
+            raise UsageError(
+                "another process trains by the same recipe on the same images; wait until it ends"
+            ) from None
 
 
 def unfinished_folder(*parts: str) -> Path:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,15 +23,39 @@ _USED: Final = 0.85
 _PROBED: Final = 2
 """Images that the measure is taken on."""
 
+_OWN_GROUPS: Final = Path("/proc/self/cgroup")
+_GROUPS: Final = Path("/sys/fs/cgroup")
 
-def parts_that_fit(network: nn.Module, image_shape: tuple[int, int, int], batch: int, device: torch.device) -> int:
+
+class _Files(NamedTuple):
+    """What a version of Linux's control groups says of memory, and where."""
+
+    folder: str
+    limit: str
+    used: str
+    cached: tuple[str, str]
+
+
+_FILES: Final = {
+    "": _Files("", "memory.max", "memory.current", ("inactive_file", "active_file")),
+    "memory": _Files(
+        "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")
+    ),
+}
+"""By how a line of a process's groups begins: version 2, and version 1."""
+
+
+def parts_that_fit(
+    network: nn.Module, image_shape: tuple[int, int, int], batch: int, device: torch.device, processes: int = 1
+) -> int:
     """Into how many parts a batch must be cut so that a step fits into memory; a power of two.
 
     Args:
         network: in training mode; nothing of it is changed.
         image_shape: channels, height and width of its input.
-        batch: images in a step.
+        batch: images in a step of this process.
         device: where it is trained.
+        processes: that train together; on a CPU they share its memory.
 
     Raises:
         TrainingFailed: not even one image fits.
@@ -39,6 +64,8 @@ def parts_that_fit(network: nn.Module, image_shape: tuple[int, int, int], batch:
     taken = bytes_for_image(network, image_shape)
     if free is None or taken is None:
         return 1
+    if device.type == "cpu":
+        free //= processes
     fixed = _COPIES * sum(parameter.nbytes for parameter in network.parameters())
     if fixed + taken > _USED * free:
         raise TrainingFailed(
@@ -79,8 +106,31 @@ def free_bytes(device: torch.device) -> int | None:
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return _physical_bytes()
-    limit, used = (_number(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    return free if limit is None or used is None else min(free, limit - used)
+    return max(0, min((free, *_left_by_limits())))
+
+
+def _left_by_limits() -> Iterator[int]:
+    """What is left by each limit on this process: that of its control group, and those of the groups around it.
+
+    Pages of files count as free, as in `MemAvailable`: the kernel gives them up before it refuses memory, and mapped
+    images leave gigabytes of them.
+    """
+    for line in _text(_OWN_GROUPS).splitlines():
+        _, kind, path = line.split(":", 2)
+        if kind not in _FILES:
+            continue
+        files, parts = _FILES[kind], path.strip("/").split("/")
+        for depth in range(len(parts) + 1):  # in a container the path may be that outside of it
+            group = _GROUPS.joinpath(files.folder, *parts[:depth])
+            limit, used = (_text(group / name).strip() for name in (files.limit, files.used))
+            if limit.isdigit() and used.isdigit():  # else there is none, or `max`
+                yield int(limit) - int(used) + _cached(group, files.cached)
+
+
+def _cached(group: Path, names: tuple[str, str]) -> int:
+    """Bytes of files that a control group has in memory."""
+    pairs = (line.split() for line in _text(group / "memory.stat").splitlines())
+    return sum(int(value) for name, value in pairs if name in names)
 
 
 def _physical_bytes() -> int | None:
@@ -90,8 +140,9 @@ def _physical_bytes() -> int | None:
         return None
 
 
-def _number(path: str) -> int | None:
+def _text(path: Path) -> str:
+    """What a file of the kernel says; nothing where there is none."""
     try:
-        return int(Path(path).read_text(encoding="ascii"))
-    except (OSError, ValueError):  # not there, or `max`
-        return None
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

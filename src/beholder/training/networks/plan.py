@@ -9,17 +9,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from beholder.errors import UsageError
 from beholder.model.geometry import Geometry, Resample
 from beholder.records import to_json
 from beholder.training.material import Material
 from beholder.training.networks.architectures import Architecture, Spec, find_architecture
+from beholder.training.networks.assembling import SMALL
 from beholder.training.networks.augmenting import default_words
 from beholder.training.networks.network import Network
 from beholder.training.networks.weights import WEIGHTS, channels_of
 from beholder.training.recipe import Recipe
-
-SMALL: Final = 64
-"""Images of at most so many pixels a side are taken as they are; networks keep their resolution longer for them."""
 
 CROP: Final = 256 / 224
 """The shorter side before the crop, as a share of the input: usual since AlexNet."""
@@ -44,7 +43,7 @@ class Plan:
         epochs: how often every image is seen.
         batch: images for each step.
         learning_rate: the highest of the schedule.
-        weight_decay: of what is multiplied with.
+        weight_decay: of weight matrices and filters; not of biases and norms.
         stage_decay: learning rate of each stage as a share of that of the next.
         optimizer: `adamw`, or `sgd` with Nesterov's momentum.
         precision: as Lightning Fabric names it.
@@ -89,14 +88,18 @@ class Plan:
 
 
 def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
-    """Decide what can be decided before there is a network; see `with_network`."""
+    """Decide what can be decided before there is a network; see `with_network`.
+
+    Raises:
+        UsageError: a batch has fewer images than there are devices.
+    """
     architecture = find_architecture(recipe.architecture)
     sides = _sides(material)
     small = float(np.median(sides)) <= SMALL
     size = _decided(recipe.size, max(architecture.smallest, round(float(np.median(sides)))) if small else None)
     size = size or architecture.size
     from_file = recipe.weights not in WEIGHTS
-    published = architecture.weights is not None and recipe.width == 1 and not small
+    published = architecture.weights is not None and recipe.width == 1 and size > SMALL
     pretrained = recipe.weights == "pretrained" or (recipe.weights == "auto" and published)
     started = pretrained or from_file
     grey = not pretrained and (_all_grey(material) or "grey" in recipe.clean)
@@ -104,6 +107,11 @@ def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
         grey = channels_of(recipe.weights) == 1
     clean = recipe.clean if not grey or "grey" in recipe.clean else (*recipe.clean, "grey")
     images = int(material.fitted.sum())
+    batch = min(_decided(recipe.batch, _batch(images, size)), max(2, images))
+    if recipe.devices > batch:
+        raise UsageError(
+            f"devices: each needs an image of every batch, and a batch has {batch}; found {recipe.devices}"
+        )
     return Plan(
         spec=Spec(
             classes=len(material.dataset.classes),
@@ -118,7 +126,7 @@ def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
         clean=clean,
         augment=_words(recipe, material, small, started, size),
         epochs=_decided(recipe.epochs, 12 if started else int(np.clip(600_000 // max(1, images), 15, 100))),
-        batch=min(_decided(recipe.batch, _batch(images, size)), max(2, images)),
+        batch=batch,
         learning_rate=0.0,
         weight_decay=0.0,
         stage_decay=_decided(recipe.stage_decay, 0.8 if started else 1.0),

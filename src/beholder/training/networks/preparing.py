@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 
 from beholder import __version__
-from beholder.data import ContentCache, Dataset, save_version, with_digests
-from beholder.errors import ImageError, Offline
-from beholder.files import file_digest, write_atomic
-from beholder.training.features import Backbone
+from beholder.data import ContentCache, Dataset
+from beholder.errors import HubError, ImageError
+from beholder.files import digest, file_digest, write_atomic
+from beholder.training.grouping import gathered
 from beholder.training.learned import Report, Say
-from beholder.training.material import Material, gather
+from beholder.training.material import Material
+from beholder.training.networks.answering import Recognizer
+from beholder.training.networks.architectures import ARCHITECTURES
 from beholder.training.networks.augmenting import Augmentation
 from beholder.training.networks.checking import require_possible
 from beholder.training.networks.cleaning import Intake
-from beholder.training.networks.fitting import accelerator
+from beholder.training.networks.decoding import DecodedPixels
+from beholder.training.networks.devices import accelerator
+from beholder.training.networks.exporting import require_exportable
 from beholder.training.networks.keeping import Keeper, unfinished_folder
 from beholder.training.networks.loading import seed_of
 from beholder.training.networks.network import Network, build
 from beholder.training.networks.pixels import Pixels, SelectedPixels, StoredPixels, pixels_of
 from beholder.training.networks.plan import Plan, plan_for, with_network
 from beholder.training.networks.sheet import contact_sheet
-from beholder.training.networks.weights import WEIGHTS, load_weights
+from beholder.training.networks.weights import load_weights, marks_of
 from beholder.training.recipe import Recipe
-from beholder.zoo import DEFAULT_MODEL, find
-
-COMPARED_BY_SIGHT: Final = 20_000
-"""Of more images, those that show the same are found by their hashes alone: a backbone would take too long."""
+from beholder.training.seen import with_note_of_seen
 
 SHEET: Final = "augmentations.jpg"
 
@@ -46,6 +50,7 @@ class Work:
         pixels: of its images.
         version: of the dataset.
         keeper: of what is unfinished.
+        sheet: how its images are varied, as JPEG.
         notes: what the card and the run say of how it went.
         tell: told what is going on.
         say: told in words what a person should know at once.
@@ -56,34 +61,49 @@ class Work:
     pixels: Pixels
     version: str
     keeper: Keeper
+    sheet: bytes
     notes: list[str]
     tell: Report
     say: Say
 
 
-def prepare(dataset: Dataset, recipe: Recipe, contents: ContentCache, name: str, tell: Report, say: Say) -> Work:
-    """Read, look, decide and decode; and show what the network will see."""
-    version, material = looked_at(dataset, recipe, contents, tell)
+def prepare(
+    dataset: Dataset,
+    recipe: Recipe,
+    contents: ContentCache,
+    name: str,
+    tell: Report,
+    say: Say,
+    *,
+    keep_version: bool = True,
+) -> Work:
+    """Read, look, decide and decode; and show what the network will see. `keep_version` is as of `gathered`."""
+    version, material = looked_at(dataset, recipe, contents, tell, keep_version=keep_version)
     plan, network, notes = planned(recipe, material)
     for note in notes:
         say(note)
-    material, pixels = decoded(material, plan, tell)
-    keeper = Keeper(unfinished_folder(version, recipe.to_toml(), name, *_makers(recipe)))
+    if recipe.architecture not in ARCHITECTURES:  # of which every one was exported
+        tell("trying whether it can be exported", 0, 1)
+        require_exportable(Recognizer(intake_of(plan, network), network), plan.geometry.size_hw)
+    material, pixels = decoded(material, plan, tell, say)
+    if plan.weights_file is not None:
+        material = with_note_of_seen(material, marks_of(plan.weights_file), Path(plan.weights_file).name)
+    keeper = Keeper(unfinished_folder(version, recipe.to_toml(), name, *_makers(plan, material)))
     if any(keeper.folder.glob("**/checkpoint.pt")):
         say("an unfinished training of the same images by the same recipe was found: it goes on where it was")
+    sheet = sheet_of(material, pixels, plan, network)
     with write_atomic(keeper.folder / SHEET, overwrite=True) as stream:
-        stream.write(sheet_of(material, pixels, plan, network))
+        stream.write(sheet)
     say(f"what the network will see: {keeper.folder / SHEET}")
-    return Work(plan, material, pixels, version, keeper, notes, tell, say)
+    return Work(plan, material, pixels, version, keeper, sheet, notes, tell, say)
 
 
-def looked_at(dataset: Dataset, recipe: Recipe, contents: ContentCache, tell: Report) -> tuple[str, Material]:
+def looked_at(
+    dataset: Dataset, recipe: Recipe, contents: ContentCache, tell: Report, *, keep_version: bool = True
+) -> tuple[str, Material]:
     """The version of a dataset, and what of it is fitted on, tested on and held out."""
     require_possible(recipe)
-    known = with_digests(dataset, contents, lambda done, total: tell("reading", done, total))
-    backbone = Backbone(find(DEFAULT_MODEL)) if len(known.samples) <= COMPARED_BY_SIGHT else None
-    material = gather(known, backbone, recipe, contents, lambda done, total: tell("looking", done, total))
-    return save_version(known), material
+    return gathered(dataset, recipe, contents, tell, keep_version=keep_version)
 
 
 def sheet_of(material: Material, pixels: Pixels, plan: Plan, network: Network) -> bytes:
@@ -99,7 +119,7 @@ def planned(recipe: Recipe, material: Material) -> tuple[Plan, Network, list[str
     notes = []
     try:
         network = start_network(plan)
-    except Offline as error:
+    except HubError as error:
         if recipe.weights != "auto":
             raise
         notes.append(f"{error}; so it is trained from random weights, which takes more images and more time")
@@ -138,11 +158,13 @@ def augmentation_of(plan: Plan) -> Augmentation:
     return Augmentation(plan.augment, plan.spec.size)
 
 
-def decoded(material: Material, plan: Plan, tell: Report) -> tuple[Material, Pixels]:
+def decoded(material: Material, plan: Plan, tell: Report, say: Say) -> tuple[Material, Pixels]:
     """The images as arrays, and the material without those that cannot be decoded after all."""
     samples = material.dataset.samples
     progress = lambda done, total: tell("decoding", done, total)  # noqa: E731 — the shape that `pixels_of` asks for
     pixels = pixels_of(samples, material.facts, plan.geometry, progress)
+    if isinstance(pixels, DecodedPixels):
+        say(f"images are decoded each time they are seen, which is slower: {pixels.reason}")
     failures: Mapping[int, ImageError] = pixels.failures() if isinstance(pixels, StoredPixels) else {}
     if not failures:
         return material, pixels
@@ -150,7 +172,13 @@ def decoded(material: Material, plan: Plan, tell: Report) -> tuple[Material, Pix
     return material.without(failures), SelectedPixels(pixels, kept)
 
 
-def _makers(recipe: Recipe) -> list[str]:
-    """What else decides what comes out: a checkpoint of others is not gone on with."""
-    from_file = recipe.weights not in WEIGHTS
-    return [__version__, str(torch.__version__), accelerator(), file_digest(recipe.weights) if from_file else ""]
+def _makers(plan: Plan, material: Material) -> list[str]:
+    """What else decides what comes out: a checkpoint of others is not gone on with.
+
+    The plan may be another where weights can be had that could not be before, and the images where more can be read.
+    """
+    from_file = "" if plan.weights_file is None else file_digest(plan.weights_file)
+    digests = [sample.digest for sample in material.dataset.samples]
+    parts = [digests, material.tested.tolist(), material.folds.tolist()]
+    versions = [__version__, str(torch.__version__), metadata.version("timm")]
+    return [*versions, accelerator(), from_file, repr(plan), digest(json.dumps(parts).encode())]

@@ -8,7 +8,7 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -61,7 +61,7 @@ def fill(network: Network, name: str, *, last: str | None) -> None:
 
     Raises:
         Offline: they cannot be fetched.
-        HubError: fetching failed.
+        HubError: fetching failed, or the file that was fetched before is damaged.
         UsageError: they are for a larger input.
     """
     from torchvision.models import get_model_weights
@@ -69,16 +69,21 @@ def fill(network: Network, name: str, *, last: str | None) -> None:
     weights: Any = get_model_weights(name).DEFAULT
     address = urlsplit(weights.url)
     host = address.hostname or ""
-    is_here = (Path(torch.hub.get_dir()) / "checkpoints" / Path(address.path).name).is_file()
-    obstacle = None if is_here else _obstacle(host)
+    here = Path(torch.hub.get_dir()) / "checkpoints" / Path(address.path).name
+    was_here = here.is_file()
+    obstacle = None if was_here else _obstacle(host)
     if obstacle is not None:
         raise _failure(host, obstacle, None)
+    nowhere = io.StringIO()
     try:
-        with redirect_stderr(io.StringIO()):  # where torch says what it downloads
-            tensors = weights.get_state_dict(progress=False, check_hash=True)
+        with redirect_stdout(nowhere), redirect_stderr(nowhere):  # where torch says what it downloads
+            tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
-        raise _failure(host, None, error) from error
-    put(network, tensors, last)
+        raise (_damaged(here) if was_here else _failure(host, None, error)) from error
+    try:
+        put(network, tensors, last)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(here) from error
 
 
 def put(network: Network, tensors: Mapping[str, Tensor], last: str | None) -> None:
@@ -129,6 +134,13 @@ def _failure(host: str, obstacle: str | None, error: Exception | None) -> HubErr
     if obstacle is not None:
         return Offline(f"its pretrained weights are not here, and cannot be fetched from {host}: {obstacle}")
     return HubError(f"its pretrained weights cannot be fetched from {host}: {_first_line(error)}")
+
+
+def _damaged(path: Path) -> HubError:
+    return HubError(
+        f"its pretrained weights, fetched before, are damaged or something else: {path}; remove that file, and they "
+        "are fetched anew"
+    )
 
 
 def _first_line(error: Exception | None) -> str:

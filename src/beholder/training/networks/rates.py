@@ -10,6 +10,9 @@ _ONE_CYCLE_FIRST: Final = 1 / 25
 _ONE_CYCLE_LAST: Final = 1e-4
 _ONE_CYCLE_RISE: Final = 0.3
 
+STEP: Final = 4
+"""By so many pixels the side of images grows at a time."""
+
 
 def rate_at(step: int, steps: int, schedule: Literal["cosine", "one-cycle", "constant"], warmup: float) -> float:
     """The learning rate of a step, as a share of the highest.
@@ -36,7 +39,7 @@ def rate_at(step: int, steps: int, schedule: Literal["cosine", "one-cycle", "con
 
 
 def side_at(step: int, steps: int, size: int, progressive: float) -> int:
-    """The side that images have in a step, pixels: it grows from half of the size to all of it, in steps of 4 pixels.
+    """The side that images have in a step, pixels: it grows from half of the size to all of it, by `STEP` at a time.
 
     Args:
         step: from 0.
@@ -48,7 +51,7 @@ def side_at(step: int, steps: int, size: int, progressive: float) -> int:
     entry in DAWNBench, 2018.
     """
     grown = step / (progressive * steps) if progressive else 1.0
-    return size if grown >= 1 else min(size, round(size * (1 + grown) / 8) * 4)
+    return size if grown >= 1 else min(size, round(size * (1 + grown) / (2 * STEP)) * STEP)
 
 
 def _between(first: float, last: float, done: float) -> float:

@@ -43,10 +43,9 @@ def contact_sheet(pixels: Pixels, rows: NDArray[Any], augmentation: Augmentation
     draw.text((2 * _GAP, 8), "as it is", _INK)
     draw.text((3 * _GAP + step, 8), f"as training varies it: {', '.join(augmentation.words) or 'not'}", _INK)
     for line, row in enumerate(chosen.tolist()):
-        whole = torch.from_numpy(pixels.whole(row).copy()).permute(2, 0, 1)
-        seen = [torch.from_numpy(pixels.input(row).copy()).permute(2, 0, 1)]
-        seen += [augmentation(whole, seed_of(seed, 0, row, time)) for time in range(_VARIED)]
-        for column, image in enumerate(_cleaned(torch.stack(seen), intake)):
+        whole = pixels.whole(row)
+        seen = [pixels.input(row), *(augmentation(whole, seed_of(seed, 0, row, time)) for time in range(_VARIED))]
+        for column, image in enumerate(_cleaned(np.stack(seen), intake)):
             place = (2 * _GAP + column * step + (_GAP if column else 0), _MARGIN + line * step)
             sheet.paste(PIL.Image.fromarray(image).resize((_CELL, _CELL), PIL.Image.Resampling.BICUBIC), place)
     written = io.BytesIO()
@@ -54,8 +53,8 @@ def contact_sheet(pixels: Pixels, rows: NDArray[Any], augmentation: Augmentation
     return written.getvalue()
 
 
-def _cleaned(images: torch.Tensor, intake: Intake) -> NDArray[np.uint8]:
-    values = images.float()
+def _cleaned(images: NDArray[np.uint8], intake: Intake) -> NDArray[np.uint8]:
+    values = torch.from_numpy(images).permute(0, 3, 1, 2).float()
     for cleaner in intake.cleaners:
         values = cleaner(values)
     return values.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import torch
 
@@ -25,6 +26,8 @@ def train_network(
 ) -> Trained:
     """Train a network, export it, and measure the exported file; what was interrupted goes on where it was.
 
+    What that takes is kept until the caller calls `forget` of what comes back: when it has written it.
+
     Args:
         dataset: what to learn from.
         recipe: how.
@@ -45,14 +48,14 @@ def train_network(
     with torch.random.fork_rng():
         work = prepare(dataset, recipe, contents, name, tell, say or (lambda _: None))
         looked = time.perf_counter()
-        done = fit_all(work)
-        done.learned.seconds.update({"look": looked - started, "fit": time.perf_counter() - looked})
-        trained = finish(done, name)
-    work.keeper.remove()
+        with work.keeper.owned():
+            done = fit_all(work)
+            done.learned.seconds.update({"look": looked - started, "fit": time.perf_counter() - looked})
+            trained = finish(done, name)
     tell("done", 1, 1)
     rate, waited = trained.facts["images_per_second"], trained.facts["waited_share"]
     work.say(f"{rate:,.0f} images a second while training; {waited:.0%} of that time it waited for them")
-    return trained
+    return replace(trained, forget=work.keeper.remove)
 
 
 def preview(dataset: Dataset, recipe: Recipe, contents: ContentCache, report: Report | None = None) -> bytes:
@@ -61,16 +64,26 @@ def preview(dataset: Dataset, recipe: Recipe, contents: ContentCache, report: Re
     with torch.random.fork_rng():
         _, material = looked_at(dataset, recipe, contents, tell)
         plan, network, _ = planned(recipe, material)
-        material, pixels = decoded(material, plan, tell)
+        material, pixels = decoded(material, plan, tell, lambda _: None)
         return sheet_of(material, pixels, plan, network)
 
 
 def learn_network(
-    dataset: Dataset, recipe: Recipe, contents: ContentCache, name: str, report: Report | None = None
+    dataset: Dataset,
+    recipe: Recipe,
+    contents: ContentCache,
+    name: str,
+    report: Report | None = None,
+    say: Say | None = None,
 ) -> Learned:
-    """Train a network for what it says of images that it has not seen; as `train_network`, and nothing is exported."""
+    """Train a network for what it says of images that it has not seen; as `train_network`, and nothing is exported.
+
+    No version of the dataset is kept either: it is a part of another.
+    """
+    tell, hear = report or (lambda *_: None), say or (lambda _: None)
     with torch.random.fork_rng():
-        work = prepare(dataset, recipe, contents, name, report or (lambda *_: None), lambda _: None)
-        learned = learn_only(work)
+        work = prepare(dataset, recipe, contents, name, tell, hear, keep_version=False)
+        with work.keeper.owned():
+            learned = learn_only(work)
     work.keeper.remove()
     return learned

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from beholder.errors import ImageError, UnreadableImage
 from beholder.training.completing import familiarity_of
-from beholder.training.confidence import find_prototypes, fit_confidence
+from beholder.training.confidence import OF_LOGITS, find_prototypes, fit_confidence
 from beholder.training.learned import Learned
 from beholder.training.material import Material, image_weights
 from beholder.training.networks.answering import Recognizer, answers
@@ -36,13 +36,13 @@ class Done:
         work: with the images that could be read to the end.
         learned: what is known of the network by images that it has not seen.
         fitted: the network that is kept.
-        rows: of the images that it was fitted on.
+        prototypes: float32 `(p, d)`, of length 1, that stand for the images that it was fitted on.
     """
 
     work: Work
     learned: Learned
     fitted: Fitted
-    rows: NDArray[np.intp]
+    prototypes: NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -90,11 +90,12 @@ def fit_all(work: Work) -> Done:
     rows = np.setdiff1d(np.flatnonzero(material.fitted), held)
     fitted = _fit(work, "final", "training", rows, held)
     heard.failures.update(fitted.progress.failures)
+    prototypes = _prototypes(work, fitted, rows)
     for asked in (held, np.flatnonzero(material.tested)):
         if len(asked):
-            heard.hear(asked, _held_out(work, fitted, rows, asked))
-    work, learned, rows = _without_failures(work, heard, rows)
-    return Done(work, learned, fitted, rows)
+            heard.hear(asked, _said(work, fitted, prototypes, asked))
+    work, learned = _without_failures(work, heard, rows)
+    return Done(work, learned, fitted, prototypes)
 
 
 def learn_only(work: Work) -> Learned:
@@ -138,7 +139,7 @@ def _take_turn(work: Work, heard: _Heard, turn: int, turns: int) -> None:
         rows = np.flatnonzero(material.fitted & (material.folds != turn))
         fitted = _fit(work, place, f"training, fold {turn + 1} of {turns}", rows, held)
         heard.failures.update(fitted.progress.failures)
-        kept = _held_out(work, fitted, rows, held)
+        kept = _said(work, fitted, _prototypes(work, fitted, rows), held)
         work.keeper.put(place, kept)
         work.keeper.drop(place)
     heard.hear(held, kept)
@@ -165,25 +166,37 @@ def _fit(work: Work, place: str, words: str, rows: NDArray[np.intp], held: NDArr
     return fit(recognizer, plan, lesson, keeper, partial(work.tell, words))
 
 
-def _held_out(work: Work, fitted: Fitted, rows: NDArray[np.intp], held: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+def _said(
+    work: Work, fitted: Fitted, prototypes: NDArray[np.float32], rows: NDArray[np.intp]
+) -> dict[str, NDArray[Any]]:
     """What a network says of images that it has not seen, and how familiar they are to it."""
-    said = answers(fitted.recognizer, work.pixels, held)
-    prototypes = prototypes_of(work, fitted, rows)
+    said = answers(fitted.recognizer, work.pixels, rows, _together(work, fitted))
     familiarity = familiarity_of(said.embeddings, prototypes).astype(np.float64)
     return {"logits": said.logits, "familiarity": familiarity, "epoch": np.array(fitted.progress.best[1])}
 
 
-def prototypes_of(work: Work, fitted: Fitted, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+def _together(work: Work, fitted: Fitted) -> int:
+    """Images that fit into memory at once, at least."""
+    return max(1, work.plan.batch // fitted.progress.parts)
+
+
+def _prototypes(work: Work, fitted: Fitted, rows: NDArray[np.intp]) -> NDArray[np.float32]:
     """Points that stand for the images that a network was fitted on, or for many of them, in its embedding."""
     recipe = work.plan.recipe
     drawn = np.sort(np.random.default_rng(recipe.seed).permutation(rows)[:_FOR_PROTOTYPES])
-    embeddings = answers(fitted.recognizer, work.pixels, drawn).embeddings
+    embeddings = answers(fitted.recognizer, work.pixels, drawn, _together(work, fitted)).embeddings
     readable = embeddings[~np.isnan(embeddings[:, 0])]
     return find_prototypes(readable, min(recipe.prototypes, len(readable)), recipe.seed)
 
 
-def _without_failures(work: Work, heard: _Heard, rows: NDArray[np.intp]) -> tuple[Work, Learned, NDArray[np.intp]]:
-    """What is known then, without the images that were there at the start and could not be read to the end."""
+def _without_failures(work: Work, heard: _Heard, rows: NDArray[np.intp]) -> tuple[Work, Learned]:
+    """What is known then, without the images that were there at the start and could not be read to the end.
+
+    Args:
+        work: with all images.
+        heard: of those that were asked about.
+        rows: of those that were fitted on, which need not have been asked about.
+    """
     material, samples = work.material, work.material.dataset.samples
     asked = material.tested | (material.folds >= 0)
     silent = np.flatnonzero(asked & np.isnan(heard.scores[:, 0]) & ~np.isin(np.arange(len(samples)), rows))
@@ -195,12 +208,12 @@ def _without_failures(work: Work, heard: _Heard, rows: NDArray[np.intp]) -> tupl
         stay = np.array([row for row in range(len(samples)) if row not in failures], np.intp)
         work = replace(work, material=material.without(failures), pixels=SelectedPixels(work.pixels, stay.tolist()))
         heard = replace(heard, scores=heard.scores[stay], familiarity=heard.familiarity[stay])
-        rows = np.flatnonzero(np.isin(stay, rows))
     calibrating = work.material.fitted & ~np.isnan(heard.scores[:, 0])
     confidence = fit_confidence(
         heard.scores[calibrating].astype(np.float64),
         work.material.targets[calibrating],
         work.material.dataset.multi_label,
+        OF_LOGITS,
     )
     learned = Learned(work.material, confidence, heard.scores, heard.familiarity, work.version, {})
-    return work, learned, rows
+    return work, learned
