@@ -6,8 +6,6 @@ import gc
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,35 +171,3 @@ def test_batches_that_shared_memory_has_no_room_for_are_one_clear_error(monkeypa
 def test_seeds_follow_from_all_their_numbers() -> None:
     seeds = {seed_of(*numbers) for numbers in ((0, 1), (1, 0), (0, 1, 0), (0, 0, 1), (1,), (2**32, 1))}
     assert len(seeds) == 6 and all(0 <= seed < 2**63 for seed in seeds)
-
-
-ORPHANED = """
-import sys
-import numpy as np
-from beholder.training.networks.augmenting import Augmentation
-from beholder.training.networks.loading import Feed
-from small_lessons import colored
-
-feed = Feed(colored(64, 16), np.arange(64), Augmentation(["flip"], 16), batch=8, seed=0, workers=1)
-for step, _ in feed.batches(0, 10_000):
-    if step == 2:
-        import multiprocessing
-        print(multiprocessing.active_children()[0].pid, flush=True)
-        sys.stdin.read()
-"""
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a list of processes")
-def test_what_makes_batches_ends_with_the_training() -> None:
-    command, home = [sys.executable, "-c", ORPHANED], {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=home) as training:
-        assert training.stdout is not None
-        worker = Path("/proc") / training.stdout.readline().strip()
-        assert worker.is_dir()
-        training.kill()
-    for _ in range(100):
-        if not worker.is_dir() or "\nState:\tZ" in (worker / "status").read_text():
-            return
-        time.sleep(0.1)
-    os.kill(int(worker.name), signal.SIGKILL)
-    pytest.fail("it was still there ten seconds after the training had been killed")

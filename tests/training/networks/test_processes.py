@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -79,3 +81,52 @@ def test_a_worker_that_is_lost_while_a_step_is_taken_is_told(tmp_path: Path) -> 
 
     with pytest.raises(TrainingFailed, match="a process that makes batches was ended"):
         fit(one.recognizer, one.plan, one.lesson, one.keeper, tell)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from beholder.training.networks.processes import fit
+from small_lessons import fitting_of, plan_of
+
+def tell(done, total):
+    print(done, flush=True)
+
+if __name__ == "__main__":
+    one = fitting_of(Path(sys.argv[1]), plan_of("lenet5", devices=2, augment=("none",), epochs=100_000))
+    fit(one.recognizer, one.plan, one.lesson, one.keeper, tell)
+"""
+
+
+def children_of(pid: int) -> list[Path]:
+    """The processes that a process has begun, and those that they have."""
+    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path("/proc") / child for child in own] + [one for child in own for one in children_of(int(child))]
+
+
+def is_running(process: Path) -> bool:
+    """Whether it is, and is not only waiting to be taken note of."""
+    try:
+        return "\nState:\tZ" not in (process / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@needs_two_cores
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs a list of processes")
+def test_nothing_goes_on_where_the_training_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "killed.py").write_text(KILLED)
+    command = [sys.executable, str(tmp_path / "killed.py"), str(tmp_path / "kept")]
+    home = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=home) as training:
+        assert training.stdout is not None and training.stdout.readline().strip() == "1"
+        begun = children_of(training.pid)
+        assert len(begun) >= 2
+        training.kill()
+    until = time.monotonic() + 20
+    while any(map(is_running, begun)) and time.monotonic() < until:
+        time.sleep(0.2)
+    left = [process for process in begun if is_running(process)]
+    for process in left:
+        os.kill(int(process.name), signal.SIGKILL)
+    assert not left

@@ -1,21 +1,15 @@
-"""What networks are trained on: devices, and processes that go on only as long as the one that began them."""
+"""What networks are trained on."""
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
-import time
-from typing import Final, Literal
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 
 from beholder.errors import UsageError
 from beholder.model.runtime import available_cores
-
-_LOOKED_AFTER: Final = 2.0
-"""Seconds between two looks whether the process that began this one is still there."""
 
 
 def open_fabric(precision: Literal["32-true", "bf16-mixed"], devices: int) -> Fabric:
@@ -51,20 +45,3 @@ def require_devices(devices: int) -> None:
             f"devices: must be at most {there}, for there {'is' if there == 1 else 'are'} {there} "
             f"{what}{'' if there == 1 else 's'}; found {devices}"
         )
-
-
-def end_with(parent: int) -> None:
-    """Let this process end soon after the one that began it, however that ends.
-
-    By itself it would wait without end for one that was killed, and keep its memory.
-
-    Args:
-        parent: the other one's number, as that one knows it.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOKED_AFTER)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -7,13 +7,11 @@ step.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +24,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from beholder.errors import ImageError, TrainingFailed, UnreadableImage
 from beholder.model.runtime import available_cores
 from beholder.training.networks.augmenting import Augmentation
-from beholder.training.networks.devices import end_with
 from beholder.training.networks.pixels import Pixels
 from beholder.training.networks.varying import Array
 
@@ -131,7 +128,7 @@ class Feed:
             sampler=_Steps(self, first, end, rank, world),
             num_workers=self._workers or self._most_workers(world),
             prefetch_factor=_AHEAD,
-            worker_init_fn=partial(_begin_worker, parent=os.getpid()),
+            worker_init_fn=_begin_worker,
             pin_memory=torch.cuda.is_available(),
         )
         asked = time.perf_counter()
@@ -234,7 +231,6 @@ class _Varied(Dataset[Batch]):
         return Batch(images, chosen, failures)
 
 
-def _begin_worker(_: int, parent: int) -> None:
+def _begin_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks for batches ends them
     torch.set_num_threads(1)
-    end_with(parent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from beholder.errors import BeholderError, TrainingFailed
 from beholder.training.networks.answering import Recognizer
-from beholder.training.networks.devices import end_with, open_fabric
+from beholder.training.networks.devices import open_fabric
 from beholder.training.networks.fitting import Fitting
 from beholder.training.networks.keeping import Keeper
 from beholder.training.networks.lesson import Fitted, Lesson, Tell
@@ -58,12 +57,10 @@ class _Part:
         self._given = (recognizer, plan, lesson, keeper)
         self._ends = ends
         self._threads = max(1, torch.get_num_threads() // plan.recipe.devices)
-        self._parent = os.getpid()
 
     def __call__(self, fabric: Fabric) -> None:
         """Train; what is done, and what fails on purpose, goes into this process's end of a pipe."""
         torch.set_num_threads(self._threads)
-        end_with(self._parent)
         end = self._ends[fabric.global_rank]
         recognizer, plan, lesson, keeper = self._given
         own = copy.deepcopy(recognizer)  # what came from the other process is memory that all share
