@@ -98,35 +98,46 @@ if __name__ == "__main__":
 """
 
 
-def children_of(pid: int) -> list[Path]:
-    """The processes that a process has begun, and those that they have."""
-    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [Path("/proc") / child for child in own] + [one for child in own for one in children_of(int(child))]
+def marked(mark: str) -> list[Path]:
+    """The other processes that have a text in their environment, and are not only waiting to be taken note of."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_text(errors="replace") and process.name != str(os.getpid()):
+                found += [process] * ("\nState:\tZ" not in (process / "status").read_text())
+        except OSError:
+            continue  # it has just ended, or is of somebody else
+    return found
 
 
-def is_running(process: Path) -> bool:
-    """Whether it is, and is not only waiting to be taken note of."""
-    try:
-        return "\nState:\tZ" not in (process / "status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-@needs_two_cores
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs a list of processes")
-def test_nothing_goes_on_where_the_training_was_killed(tmp_path: Path) -> None:
-    (tmp_path / "killed.py").write_text(KILLED)
-    command = [sys.executable, str(tmp_path / "killed.py"), str(tmp_path / "kept")]
-    home = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=home) as training:
-        assert training.stdout is not None and training.stdout.readline().strip() == "1"
-        begun = children_of(training.pid)
-        assert len(begun) >= 2
-        training.kill()
+def require_gone(mark: str) -> None:
+    """All processes with this mark end soon."""
     until = time.monotonic() + 20
-    while any(map(is_running, begun)) and time.monotonic() < until:
+    while (left := marked(mark)) and time.monotonic() < until:
         time.sleep(0.2)
-    left = [process for process in begun if is_running(process)]
     for process in left:
         os.kill(int(process.name), signal.SIGKILL)
     assert not left
+
+
+@needs_two_cores
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="needs a list of processes")
+def test_nothing_goes_on_where_the_training_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "killed.py").write_text(KILLED)
+    command = [sys.executable, str(tmp_path / "killed.py"), str(tmp_path / "kept")]
+    home = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OF_TEST": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=home) as training:
+        assert training.stdout is not None and training.stdout.readline().strip() == "1"
+        assert len(marked(str(tmp_path))) >= 3
+        training.kill()
+    require_gone(str(tmp_path))
+
+
+@needs_two_cores
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="needs a list of processes")
+def test_nothing_goes_on_where_one_of_the_processes_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_TEST", str(tmp_path))
+    one = fitting_of(tmp_path, plan_of("lenet5", devices=2, augment=("none",)))
+    with pytest.raises(TrainingFailed, match="was ended"):
+        fit(one.recognizer, one.plan, one.lesson, Dying(tmp_path), lambda *_: None)
+    require_gone(f"OF_TEST={tmp_path}")

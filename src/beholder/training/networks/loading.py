@@ -7,11 +7,14 @@ step.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +32,9 @@ from beholder.training.networks.varying import Array
 
 _AHEAD: Final = 4
 """Batches that each worker makes ahead."""
+
+_LOOKED_AFTER: Final = 2.0
+"""Seconds between two looks whether the process that takes the batches is still there."""
 
 _MOST_WORKERS: Final = 16
 
@@ -128,7 +134,7 @@ class Feed:
             sampler=_Steps(self, first, end, rank, world),
             num_workers=self._workers or self._most_workers(world),
             prefetch_factor=_AHEAD,
-            worker_init_fn=_begin_worker,
+            worker_init_fn=partial(_begin_worker, parent=os.getpid()),
             pin_memory=torch.cuda.is_available(),
         )
         asked = time.perf_counter()
@@ -231,6 +237,14 @@ class _Varied(Dataset[Batch]):
         return Batch(images, chosen, failures)
 
 
-def _begin_worker(_: int) -> None:
+def _begin_worker(_: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks for batches ends them
     torch.set_num_threads(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOKED_AFTER)
+        os._exit(1)
+
+    # By itself it would wait for ever to hand over what it has made to one that was killed, and keep its memory.
+    threading.Thread(target=watch, daemon=True).start()
