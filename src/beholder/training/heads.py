@@ -11,7 +11,6 @@ import numpy as np
 from beholder.data import ContentCache, Dataset
 from beholder.model import EmbeddingSpace, ModelCard
 from beholder.model.file import embedding_space, with_card
-from beholder.model.loading import load_bytes
 from beholder.training.card import card_of
 from beholder.training.exporting import ExportedHead, Head, export_head
 from beholder.training.features import Backbone
@@ -20,7 +19,7 @@ from beholder.training.learning import learn
 from beholder.training.measuring import measure, measures_of
 from beholder.training.recipe import Recipe
 from beholder.training.seen import with_note_of_seen
-from beholder.training.trained import Trained, refuse_difference
+from beholder.training.trained import Trained, refuse_difference, refuse_other_answers
 
 AGREEING_IMAGES: Final = 32
 TOLERANCE: Final = 1e-4
@@ -108,9 +107,4 @@ def _refuse_disagreement(graph: bytes, card: ModelCard, learned: Learned, head: 
     layers = {layer: values[order] for layer, values in material.layers.items()}
     expected = head.answer(layers)
     refuse_difference(expected, exported.answer(layers), chosen, TOLERANCE)
-    model = load_bytes(with_card(graph, card))
-    answers = list(model.outputs_many([str(sample.path) for sample in chosen], tuple(expected)))
-    there = [row for row, answer in enumerate(answers) if isinstance(answer, dict)]  # the others have gone since
-    rows = [answer for answer in answers if isinstance(answer, dict)]
-    found = {name: np.stack([row[name] for row in rows]) for name in expected} if rows else {}
-    refuse_difference({n: v[there] for n, v in expected.items()}, found, [chosen[row] for row in there], TOLERANCE)
+    refuse_other_answers(with_card(graph, card), expected, chosen, TOLERANCE)

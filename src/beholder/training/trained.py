@@ -13,6 +13,7 @@ from beholder.data import Sample
 from beholder.errors import InvalidModel
 from beholder.evaluation import Evaluation
 from beholder.model import ModelCard
+from beholder.model.loading import load_bytes
 from beholder.training.learned import Learned
 
 Answers = Mapping[str, NDArray[Any]]
@@ -67,3 +68,24 @@ def refuse_difference(expected: Answers, found: Answers, samples: Sequence[Sampl
                 f"the exported file must answer as the trained model does; on {samples[worst].name} they differ by "
                 f"{differences[worst]:.2g} ({name})"
             )
+
+
+def refuse_other_answers(file: bytes, known: Answers, samples: Sequence[Sample], tolerance: float) -> None:
+    """Refuse a model file that says something else when it decodes images by itself.
+
+    Args:
+        file: its bytes.
+        known: what it must say; of some outputs, or all.
+        samples: the images. Those whose files have gone meanwhile are left out.
+        tolerance: as in `refuse_difference`.
+
+    Raises:
+        InvalidModel: as in `refuse_difference`.
+    """
+    with load_bytes(file) as model:
+        answers = list(model.outputs_many([str(sample.path) for sample in samples], tuple(known)))
+    told = {row: answer for row, answer in enumerate(answers) if isinstance(answer, dict)}
+    if told:
+        found = {name: np.stack([answer[name] for answer in told.values()]) for name in known}
+        kept = {name: values[list(told)] for name, values in known.items()}
+        refuse_difference(kept, found, [samples[row] for row in told], tolerance)

@@ -22,7 +22,7 @@ from beholder.training.networks.keeping import Keeper
 from beholder.training.networks.lesson import Fitted, Lesson
 from beholder.training.networks.loading import Feed
 from beholder.training.networks.network import build
-from beholder.training.networks.plan import Plan, with_network
+from beholder.training.networks.plan import Plan, descent_for
 
 CLASSES = 3
 
@@ -55,8 +55,11 @@ def plan_of(architecture: str = "lenet5", size: int = 16, **keys: Any) -> Plan:
     given = {"architecture": architecture, "size": size, "augment": ("shift", "flip"), "epochs": 3, "batch": 8, **keys}
     given.setdefault("precision", "fp32")
     recipe = Recipe(method="network", **given)
+    spec = Spec(CLASSES, size, width=recipe.width, dropout=None if recipe.dropout == "auto" else recipe.dropout)
+    with torch.device("meta"):
+        descent = descent_for(recipe, build(architecture, spec), int(recipe.batch), random=True)
     return Plan(
-        spec=Spec(CLASSES, size, width=recipe.width, dropout=None if recipe.dropout == "auto" else recipe.dropout),
+        spec=spec,
         pretrained=False,
         weights_file=None,
         geometry=Geometry("squash", (size, size), resample="bilinear"),
@@ -64,11 +67,11 @@ def plan_of(architecture: str = "lenet5", size: int = 16, **keys: Any) -> Plan:
         augment=recipe.augment,
         epochs=int(recipe.epochs),
         batch=int(recipe.batch),
-        learning_rate=0.0,
-        weight_decay=0.0,
+        learning_rate=descent.learning_rate,
+        weight_decay=descent.weight_decay,
         stage_decay=1.0 if recipe.stage_decay == "auto" else recipe.stage_decay,
-        optimizer="adamw",
-        precision="32-true",
+        optimizer=descent.optimizer,
+        precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
         compiled=False,
         recipe=recipe,
     )
@@ -86,7 +89,6 @@ def fitting_of(
     pixels = colored(count, plan.spec.size)
     torch.manual_seed(plan.recipe.seed)
     network = build(plan.recipe.architecture, plan.spec)
-    plan = with_network(plan, network, torch.device("cpu"))
     chosen = np.eye(CLASSES, dtype=np.float32)[np.arange(count) % CLASSES] if targets is None else targets
     rows = np.arange(count * 3 // 4)
     lesson = Lesson(

@@ -19,7 +19,6 @@ from beholder.training.networks.keeping import Keeper, unfinished_folder  # noqa
 from beholder.training.networks.memory import bytes_for_image, free_bytes, parts_that_fit  # noqa: E402
 from beholder.training.networks.network import Network, build  # noqa: E402
 from beholder.training.networks.optimizing import Average, freeze, make_optimizer  # noqa: E402
-from beholder.training.networks.plan import with_network  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -32,7 +31,7 @@ def small() -> Network:
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_each_stage_has_its_share_and_only_what_is_multiplied_with_is_decayed(optimizer: str) -> None:
     network = small()
-    plan = with_network(plan_of("resnet18", optimizer=optimizer, stage_decay=0.5, weight_decay=0.03), network, CPU)
+    plan = plan_of("resnet18", optimizer=optimizer, stage_decay=0.5, weight_decay=0.03)
     made = make_optimizer(network, plan)
     groups = {id(weight): group for group in made.param_groups for weight in group["params"]}
     assert groups.keys() == {id(weight) for weight in network.parameters()}
@@ -47,7 +46,7 @@ def test_each_stage_has_its_share_and_only_what_is_multiplied_with_is_decayed(op
 def test_frozen_stages_are_not_optimized_and_their_norms_are_used_as_they_are() -> None:
     network = small()
     freeze(network, 2)
-    made = make_optimizer(network, with_network(plan_of("resnet18"), network, CPU))
+    made = make_optimizer(network, plan_of("resnet18"))
     optimized = {id(weight) for group in made.param_groups for weight in group["params"]}
     for stage, weights in enumerate(network.parameters_by_stage()):
         assert all((id(weight) in optimized) == (stage >= 2) for weight in weights)

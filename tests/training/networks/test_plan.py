@@ -19,7 +19,7 @@ from beholder.training.networks.architectures import ARCHITECTURES, Spec  # noqa
 from beholder.training.networks.checking import require_possible  # noqa: E402
 from beholder.training.networks.devices import require_devices  # noqa: E402
 from beholder.training.networks.network import Network, build  # noqa: E402
-from beholder.training.networks.plan import Plan, averaging, plan_for, with_network  # noqa: E402
+from beholder.training.networks.plan import Plan, averaging, plan_for  # noqa: E402
 from beholder.training.networks.weights import load_weights, weights_bytes  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -81,7 +81,6 @@ def test_what_the_recipe_says_is_kept() -> None:
         "compile=yes",
     )  # fmt: skip
     found = plan("architecture=resnet18", *said)
-    found = with_network(found, build("resnet18", found.spec), CPU)
     assert not found.pretrained, "there are no published weights of half the width"
     assert found.spec == Spec(2, 96, width=0.5, dropout=0.4) and found.geometry.method == "letterbox"
     assert (found.epochs, found.batch, found.stage_decay, found.optimizer) == (7, 13, 0.6, "sgd")
@@ -106,18 +105,13 @@ def test_characters_are_not_mirrored() -> None:
 
 
 def test_a_network_without_norms_is_trained_more_slowly() -> None:
-    rates = []
-    for name in ("lenet5", "resnet18"):
-        found = plan(f"architecture={name}", "weights=none", sides=(32,))
-        rates.append(with_network(found, build(name, found.spec), CPU).learning_rate)
-    assert rates[0] < rates[1]
+    plain, normed = (plan(f"architecture={name}", "weights=none", sides=(32,)) for name in ("lenet5", "resnet18"))
+    assert plain.learning_rate < normed.learning_rate
 
 
 def test_images_are_resized_as_for_the_weights() -> None:
-    found = plan("architecture=resnet18")
-    network = build("resnet18", Spec(2, 64, width=0.125))
-    network.interpolation = "bicubic"
-    assert with_network(found, network, CPU).geometry.resample == "bicubic"
+    assert plan("architecture=resnet18").geometry.resample == "bilinear"
+    assert plan("architecture=efficientnet-lite0").geometry.resample == "bicubic"
 
 
 def test_the_average_reaches_over_some_steps() -> None:

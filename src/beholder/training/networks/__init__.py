@@ -1,4 +1,4 @@
-"""Whole networks, trained in torch: from scratch, or fine-tuned. The only room, with `edge`, that imports it."""
+"""Whole networks, trained in torch: from scratch, or fine-tuned. The only room that imports it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from beholder.errors import ImageError
 from beholder.model import EmbeddingSpace, ModelCard
 from beholder.model.card import Provenance
 from beholder.model.file import embedding_space, graph_digest_of, read_card, with_card
-from beholder.model.loading import load_bytes
 from beholder.training.card import card_of
 from beholder.training.completing import familiarity_of
 from beholder.training.learned import Learned
@@ -27,7 +26,7 @@ from beholder.training.networks.plan import Plan
 from beholder.training.networks.preparing import SHEET, Work
 from beholder.training.networks.turns import Done
 from beholder.training.networks.weights import marks_of, weights_bytes
-from beholder.training.trained import Answers, Trained, refuse_difference
+from beholder.training.trained import Answers, Trained, refuse_difference, refuse_other_answers
 from beholder.zoo import DEFAULT_MODEL, find
 
 AGREEING_IMAGES: Final = 500
@@ -154,13 +153,6 @@ def _refuse_disagreement(done: Done, exported: ExportedNetwork, graph: bytes, ca
     found = exported.answer(work.pixels, order)
     refuse_difference(expected, found, samples, TOLERANCE)
     same = int((found["logits"].argmax(axis=1) == said.logits.argmax(axis=1)).sum())
-    with load_bytes(with_card(graph, card)) as model:
-        some = samples[:THROUGH_THE_FILE]
-        through = list(model.outputs_many([str(sample.path) for sample in some], tuple(found)))
-    there = [row for row, answer in enumerate(through) if isinstance(answer, dict)]  # the others have gone since
-    if there:
-        rows = [answer for answer in through if isinstance(answer, dict)]
-        whole = {name: np.stack([row[name] for row in rows]) for name in found}
-        kept = {name: values[there] for name, values in found.items()}
-        refuse_difference(kept, whole, [some[row] for row in there], TOLERANCE)
+    some = {name: values[:THROUGH_THE_FILE] for name, values in found.items()}
+    refuse_other_answers(with_card(graph, card), some, samples[:THROUGH_THE_FILE], TOLERANCE)
     return {"agreeing": same, "compared": len(order)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from beholder.training.material import Material
 from beholder.training.networks.architectures import Architecture, Spec, find_architecture
 from beholder.training.networks.assembling import SMALL
 from beholder.training.networks.augmenting import default_words
-from beholder.training.networks.network import Network
+from beholder.training.networks.network import Network, build
 from beholder.training.networks.weights import WEIGHTS, channels_of
 from beholder.training.recipe import Recipe
 
@@ -87,73 +87,103 @@ class Plan:
         }
 
 
+class _Start(NamedTuple):
+    """What the weights of a network are before it is trained.
+
+    Attributes:
+        pretrained: whether they are published ones.
+        file: of an earlier run; None for none.
+        channels: of the images that they are for.
+    """
+
+    pretrained: bool
+    file: str | None
+    channels: int
+
+    @property
+    def random(self) -> bool:
+        """Whether there are none yet."""
+        return not self.pretrained and self.file is None
+
+
+class Descent(NamedTuple):
+    """By what a network is optimized; see `Plan`."""
+
+    optimizer: Literal["adamw", "sgd"]
+    learning_rate: float
+    weight_decay: float
+
+
 def plan_for(recipe: Recipe, material: Material, device: torch.device) -> Plan:
-    """Decide what can be decided before there is a network; see `with_network`.
+    """Decide what a recipe leaves open.
+
+    Args:
+        recipe: of method `network`.
+        material: what is fitted on.
+        device: what trains.
 
     Raises:
-        UsageError: a batch has fewer images than there are devices.
+        UsageError: a batch has fewer images than there are devices, or the network cannot be made so.
     """
-    architecture = find_architecture(recipe.architecture)
-    sides = _sides(material)
-    small = float(np.median(sides)) <= SMALL
-    size = _decided(recipe.size, max(architecture.smallest, round(float(np.median(sides)))) if small else None)
-    size = size or architecture.size
-    from_file = recipe.weights not in WEIGHTS
-    published = architecture.weights is not None and recipe.width == 1 and size > SMALL
-    pretrained = recipe.weights == "pretrained" or (recipe.weights == "auto" and published)
-    started = pretrained or from_file
-    grey = not pretrained and (_all_grey(material) or "grey" in recipe.clean)
-    if from_file:
-        grey = channels_of(recipe.weights) == 1
-    clean = recipe.clean if not grey or "grey" in recipe.clean else (*recipe.clean, "grey")
-    images = int(material.fitted.sum())
+    side = round(float(np.median(_sides(material))))
+    architecture, small = find_architecture(recipe.architecture), side <= SMALL
+    size = _decided(recipe.size, max(architecture.smallest, side) if small else architecture.size)
+    start, images = _start(recipe, architecture, material, size), int(material.fitted.sum())
+    dropout = None if recipe.dropout == "auto" else recipe.dropout
+    spec = Spec(len(material.dataset.classes), size, recipe.width, start.channels, dropout)
+    with torch.device("meta"):  # where nothing is computed: to see what it is made of
+        network = build(recipe.architecture, spec)
     batch = min(_decided(recipe.batch, _batch(images, size)), max(2, images))
     if recipe.devices > batch:
         raise UsageError(
             f"devices: each needs an image of every batch, and a batch has {batch}; found {recipe.devices}"
         )
+    descent = descent_for(recipe, network, batch, start.random)
+    as_grey = start.channels == 1 and "grey" not in recipe.clean
     return Plan(
-        spec=Spec(
-            classes=len(material.dataset.classes),
-            size=size,
-            width=recipe.width,
-            channels=1 if grey else 3,
-            dropout=None if recipe.dropout == "auto" else recipe.dropout,
-        ),
-        pretrained=pretrained,
-        weights_file=recipe.weights if from_file else None,
-        geometry=_geometry(recipe, size, small),
-        clean=clean,
-        augment=_words(recipe, material, small, started, size),
-        epochs=_decided(recipe.epochs, 12 if started else int(np.clip(600_000 // max(1, images), 15, 100))),
+        spec=spec,
+        pretrained=start.pretrained,
+        weights_file=start.file,
+        geometry=_geometry(recipe, size, small, network.interpolation),
+        clean=(*recipe.clean, "grey") if as_grey else recipe.clean,
+        augment=_words(recipe, material, small, not start.random, size),
+        epochs=_decided(recipe.epochs, int(np.clip(600_000 // max(1, images), 15, 100)) if start.random else 12),
         batch=batch,
-        learning_rate=0.0,
-        weight_decay=0.0,
-        stage_decay=_decided(recipe.stage_decay, 0.8 if started else 1.0),
-        optimizer="adamw",
-        precision="32-true",
+        learning_rate=descent.learning_rate,
+        weight_decay=descent.weight_decay,
+        stage_decay=_decided(recipe.stage_decay, 1.0 if start.random else 0.8),
+        optimizer=descent.optimizer,
+        precision=_precision(recipe, network, device),
         compiled=recipe.compile == "yes" or (recipe.compile == "auto" and device.type == "cuda" and images > 20_000),
         recipe=recipe,
     )
 
 
-def with_network(plan: Plan, network: Network, device: torch.device) -> Plan:
-    """Decide what depends on the network: what it is optimized by, in what precision, and how images are resized."""
-    recipe, started = plan.recipe, plan.pretrained or plan.weights_file is not None
+def _start(recipe: Recipe, architecture: Architecture, material: Material, size: int) -> _Start:
+    if recipe.weights not in WEIGHTS:
+        return _Start(False, recipe.weights, channels_of(recipe.weights))
+    published = architecture.weights is not None and recipe.width == 1 and size > SMALL
+    if recipe.weights == "pretrained" or (recipe.weights == "auto" and published):
+        return _Start(True, None, 3)
+    return _Start(False, None, 1 if _all_grey(material) or "grey" in recipe.clean else 3)
+
+
+def descent_for(recipe: Recipe, network: Network, batch: int, random: bool) -> Descent:
+    """By what a network is optimized.
+
+    Args:
+        recipe: says so, or leaves it open.
+        network: which it is; its weights do not matter.
+        batch: images for each step.
+        random: whether it starts from random weights.
+    """
     normed = any(isinstance(module, _NORMS) for module in network.modules())
     optimizer = "adamw" if recipe.optimizer == "auto" else recipe.optimizer
     if optimizer == "adamw":
-        rate, decay = (1e-3 if started else 2e-3 if normed else 5e-4), 0.05
+        rate, decay = (1e-3 if not random else 2e-3 if normed else 5e-4), 0.05
     else:
-        rate, decay = (0.02 if started else 0.2 if normed else 0.01) * (plan.batch / 128) ** 0.5, 5e-4
-    return replace(
-        plan,
-        geometry=replace(plan.geometry, resample=network.interpolation),
-        optimizer=optimizer,
-        learning_rate=_decided(recipe.learning_rate, rate),
-        weight_decay=_decided(recipe.weight_decay, decay),
-        precision=_precision(recipe, network, device),
-    )
+        rate, decay = (0.02 if not random else 0.2 if normed else 0.01) * (batch / 128) ** 0.5, 5e-4
+    return Descent(optimizer, _decided(recipe.learning_rate, rate), _decided(recipe.weight_decay, decay))
 
 
 def averaging(recipe: Recipe, steps: int) -> float:
@@ -174,9 +204,8 @@ def _all_grey(material: Material) -> bool:
     return all(material.facts[sample.digest or ""].mode in _GREY_MODES for sample in material.dataset.samples)
 
 
-def _geometry(recipe: Recipe, size: int, small: bool) -> Geometry:
+def _geometry(recipe: Recipe, size: int, small: bool, resample: Resample) -> Geometry:
     method = recipe.geometry if recipe.geometry != "auto" else "squash" if small else "crop"
-    resample: Resample = "bilinear"
     draft = None if small else 2.0
     if method == "crop":
         return Geometry("resize_crop", (size, size), resize=round(size * CROP), resample=resample, draft=draft)

@@ -31,7 +31,7 @@ from beholder.training.networks.keeping import Keeper, unfinished_folder
 from beholder.training.networks.loading import seed_of
 from beholder.training.networks.network import Network, build
 from beholder.training.networks.pixels import Pixels, SelectedPixels, StoredPixels, pixels_of
-from beholder.training.networks.plan import Plan, plan_for, with_network
+from beholder.training.networks.plan import Plan, plan_for
 from beholder.training.networks.sheet import contact_sheet
 from beholder.training.networks.weights import load_weights, marks_of
 from beholder.training.recipe import Recipe
@@ -128,7 +128,7 @@ def planned(recipe: Recipe, material: Material) -> tuple[Plan, Network, list[str
     else:
         if recipe.weights == "auto" and not plan.pretrained:
             notes.append(f"{recipe.architecture} is trained from random weights: {_why_random(plan)}")
-    return with_network(plan, network, device), network, notes
+    return plan, network, notes
 
 
 def _why_random(plan: Plan) -> str:
