@@ -85,6 +85,9 @@ class Recipe:
     clean: tuple[str, ...] = _of_network(
         "what is done to every image, also in use: denoise, brightness, contrast, equalize, grey", ()
     )
+    views: Literal["one", "mirror"] = _of_network(
+        "mirror: the file also looks at the mirror image, and answers by the mean of both, in twice the time", "one"
+    )
     progressive: float = _of_network(
         "share of the steps in which images grow to their size from half of it; not for every network",
         0.0,

@@ -35,6 +35,19 @@ def test_images_that_cannot_be_read_are_left_out_wherever_they_are(recognizer: R
         answers(recognizer, ArrayPixels(images, range(10)), np.arange(10))
 
 
+def test_mirrored_it_says_the_same_of_an_image_and_its_mirror_image(recognizer: Recognizer) -> None:
+    images = colored(6, 16).images
+    pixels, mirrored = ArrayPixels(images), ArrayPixels(images[:, :, ::-1].copy())
+    plain, other = (answers(recognizer, one, np.arange(6)) for one in (pixels, mirrored))
+    assert not np.allclose(plain.logits, other.logits, atol=1e-4)
+    both = Recognizer(recognizer.intake, recognizer.network, mirrored=True)
+    found, again = (answers(both, one, np.arange(6)) for one in (pixels, mirrored))
+    assert np.allclose(found.logits, again.logits, atol=1e-5)
+    assert np.allclose(found.logits, (plain.logits + other.logits) / 2, atol=1e-5)
+    assert np.allclose(found.embeddings, (plain.embeddings + other.embeddings) / 2, atol=1e-5)
+    assert both.with_network(recognizer.network).mirrored
+
+
 def test_each_part_of_a_network_stays_in_its_mode(recognizer: Recognizer) -> None:
     recognizer.train()
     recognizer.network.head.eval()

@@ -86,6 +86,12 @@ def test_what_is_done_to_every_image_is_in_the_file(channels: int) -> None:
     refuse_difference(recognizer_of("lenet5", 20, ("denoise", "brightness", "contrast"), channels), 20)
 
 
+@pytest.mark.parametrize("name", ["lenet5", "mobilenet-v3-small"])
+def test_the_file_of_a_network_that_also_looks_at_the_mirror_image(name: str) -> None:
+    once = recognizer_of(name, 32)
+    refuse_difference(Recognizer(once.intake, once.network, mirrored=True).eval(), 32)
+
+
 def test_of_no_image_the_file_says_nothing() -> None:
     assert exported(recognizer_of("lenet5", 20), 20).answer(pixels_of_side(20), []) == {}
 

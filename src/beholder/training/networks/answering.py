@@ -25,16 +25,26 @@ class Recognizer(nn.Module):
     Args:
         intake: cleans and normalizes.
         network: recognizes.
+        mirrored: whether what it says is the mean of what the network says of an image and of its mirror image.
     """
 
-    def __init__(self, intake: Intake, network: Network) -> None:
+    def __init__(self, intake: Intake, network: Network, mirrored: bool = False) -> None:
         super().__init__()
         self.intake = intake
         self.network = network
+        self.mirrored = mirrored
+
+    def with_network(self, network: Network) -> Recognizer:
+        """The same with other weights."""
+        return Recognizer(self.intake, network, self.mirrored)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits `(N, K)` and embedding `(N, D)`, float32, of images uint8 `(N, H, W, 3)`."""
-        logits, embedding = self.network(self.intake(images.permute(0, 3, 1, 2).float()))
+        seen = self.intake(images.permute(0, 3, 1, 2).float())
+        logits, embedding = self.network(seen)
+        if self.mirrored:
+            others = self.network(seen.flip(3))
+            logits, embedding = (logits + others[0]) / 2, (embedding + others[1]) / 2
         return logits.float(), embedding.float()
 
 

@@ -260,7 +260,7 @@ class Fitting:
     def looked_at(self) -> dict[str, float]:
         """How the average does on what is held out, as `look` tells it."""
         together = max(1, self.plan.batch // self.progress.parts)
-        return look(Recognizer(self.recognizer.intake, self.average.network), self.lesson, self.loss, together)
+        return look(self.recognizer.with_network(self.average.network), self.lesson, self.loss, together)
 
     def is_over(self) -> bool:
         """Whether the patience is at its end."""
@@ -299,7 +299,7 @@ class Fitting:
         network = self.average.network
         if self.plan.recipe.patience and (best := self.keeper.load("best")) is not None:
             network.load_state_dict(best["network"])
-        recognizer = Recognizer(self.recognizer.intake, network).to("cpu").eval()
+        recognizer = self.recognizer.with_network(network).to("cpu").eval()
         if self.progress.parts > 1:
             self.progress.notes.append(
                 f"Batches of {self.plan.batch} did not fit into memory: each was taken in {self.progress.parts} parts."

@@ -84,7 +84,7 @@ def prepare(
         say(note)
     if recipe.architecture not in ARCHITECTURES:  # of which every one was exported
         tell("trying whether it can be exported", 0, 1)
-        require_exportable(Recognizer(intake_of(plan, network), network), plan.geometry.size_hw)
+        require_exportable(recognizer_of(plan, network), plan.geometry.size_hw)
     material, pixels = decoded(material, plan, tell, say)
     if plan.weights_file is not None:
         material = with_note_of_seen(material, marks_of(plan.weights_file), Path(plan.weights_file).name)
@@ -151,6 +151,11 @@ def start_network(plan: Plan) -> Network:
 def intake_of(plan: Plan, network: Network) -> Intake:
     """What cleans and normalizes the images of a network."""
     return Intake(plan.clean, plan.spec.channels, network.mean, network.std)
+
+
+def recognizer_of(plan: Plan, network: Network) -> Recognizer:
+    """What is trained and exported."""
+    return Recognizer(intake_of(plan, network), network, mirrored=plan.recipe.views == "mirror")
 
 
 def augmentation_of(plan: Plan) -> Augmentation:

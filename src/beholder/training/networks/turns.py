@@ -16,12 +16,12 @@ from beholder.training.completing import familiarity_of
 from beholder.training.confidence import OF_LOGITS, find_prototypes, fit_confidence
 from beholder.training.learned import Learned
 from beholder.training.material import Material, image_weights
-from beholder.training.networks.answering import Recognizer, answers
+from beholder.training.networks.answering import answers
 from beholder.training.networks.keeping import Keeper
 from beholder.training.networks.lesson import Fitted, Lesson
 from beholder.training.networks.loading import Feed
 from beholder.training.networks.pixels import GONE, SelectedPixels
-from beholder.training.networks.preparing import Work, augmentation_of, intake_of, start_network
+from beholder.training.networks.preparing import Work, augmentation_of, recognizer_of, start_network
 from beholder.training.networks.processes import fit
 
 _FOR_PROTOTYPES: Final = 5_000
@@ -161,7 +161,7 @@ def _fit(work: Work, place: str, words: str, rows: NDArray[np.intp], held: NDArr
         held_out=held,
         multi_label=material.dataset.multi_label,
     )
-    recognizer = Recognizer(intake_of(plan, network), network)
+    recognizer = recognizer_of(plan, network)
     keeper = Keeper(work.keeper.folder / place)
     return fit(recognizer, plan, lesson, keeper, partial(work.tell, words))
 
