@@ -181,3 +181,10 @@ def test_digests(tmp_path):
     assert digest(b"") == digest(memoryview(b"")) == empty
     write(tmp_path / "c.bin", bytes(10**6))
     assert file_digest(tmp_path / "c.bin") == digest(bytes(10**6))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "picture.jpg")
+    with pytest.raises(OSError, match="is not a regular file"):
+        file_digest(tmp_path / "picture.jpg")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -44,9 +46,15 @@ def digest(data: bytes | memoryview) -> str:
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
-    """The content digest of a file, read as a stream."""
+    """The content digest of a file, read as a stream.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file: a pipe would be waited for without end.
+    """
     import hashlib
 
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
     with open(path, "rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 

@@ -210,3 +210,12 @@ def test_the_command(textures: Path, tmp_path: Path) -> None:
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert again.returncode == 2
     assert "exists already" in again.stderr
+
+
+def test_a_class_that_cannot_be_read_at_all_is_named(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "set", dict.fromkeys(SHAPES, 8), seed=3)
+    for path in (folder / SHAPES[0]).iterdir():
+        path.write_bytes(b"\xff\xd8\xff\xe0 cut")
+    made = run_training(folder, tmp_path / "net.onnx", recipe=Recipe(test_share=0.0))
+    said = f"not one image can be read of {SHAPES[0]!r}, which is therefore not learned"
+    assert said in made.evaluation.notes and len(made.learned.material.dataset.classes) == len(SHAPES) - 1

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from beholder import __version__
 from beholder.cli import printing
@@ -151,13 +151,16 @@ def _worker() -> Finding:
     return Finding("isolation", "good", f"untrusted images are decoded in a process of their own, {memory}")
 
 
+_FETCHING: Final = "`pull`, `dataset fetch`, and published weights of a network in `train`"
+
+
 def _network() -> Finding:
     from beholder.zoo.hub.addresses import offline_variable
 
     variable = offline_variable()
     if variable:
         return Finding("network", "good", f"never used: {variable} is set")
-    return Finding("network", "good", f"used by `beholder pull` only; BEHOLDER_OFFLINE=1 forbids it{_proxy()}")
+    return Finding("network", "good", f"only for what you fetch: {_FETCHING}; BEHOLDER_OFFLINE=1 forbids it{_proxy()}")
 
 
 def _proxy() -> str:

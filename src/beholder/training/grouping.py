@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from beholder.data import ContentCache, Dataset, Manifest, save_version, with_digests
+from beholder.data.listing import some
 from beholder.errors import ImageError, UnreadableImage
 from beholder.training.features import Backbone
 from beholder.training.learned import Report
@@ -63,6 +64,10 @@ def gathered(
     if backbone is None and (model := grouping_model(recipe, len(known.samples))) is not None:
         backbone = Backbone(model)
     material = gather(known, backbone, recipe, contents, lambda done, total: tell("looking", done, total))
+    lost = [name for name in dataset.classes if name not in material.dataset.classes]
+    if lost:
+        note = f"not one image can be read of {some(map(repr, lost))}, which is therefore not learned"
+        material = replace(material, dataset=material.dataset.with_notes(note))
     return version, replace(material, failures={**_without_digest(dataset, known), **material.failures})
 
 

@@ -51,7 +51,7 @@ def train_head(
     tell: Report = report or (lambda *_: None)
     learned, head = learn(dataset, backbone, recipe, contents, tell)
     marks = backbone.card.provenance.fitted_on or ()
-    learned = replace(learned, material=with_note_of_seen(learned.material, marks, backbone.card.name))
+    learned = with_note_of_seen(learned, marks, backbone.card.name)
     fitted = time.perf_counter()
     card = card_of_head(learned, head, backbone, recipe, name)
     tell("exporting", 0, 1)

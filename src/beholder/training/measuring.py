@@ -28,7 +28,7 @@ from beholder.training.trained import Answers
 NEVER_LEFT_OUT: Final = "never left out of the fit, for no other picture shows a class of theirs"
 """Why an image is not in cross-validated numbers."""
 
-FITTED_ON: Final = "fitted on: a part was held out, and the numbers are of that part"
+FITTED_ON: Final = "fitted on, and not among those held out"
 """Why an image is not in numbers that one part was held out for."""
 
 CHOSEN_HERE: Final = "The number of epochs was chosen on the same images (patience): on new ones expect a little less."

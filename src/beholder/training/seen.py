@@ -1,4 +1,4 @@
-"""Images that what a training starts from was fitted on already: they are no longer new to it."""
+"""Images that what a training starts from was made with already: they are no longer new to it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ from dataclasses import replace
 import numpy as np
 
 from beholder.model.card import fitting_mark
-from beholder.training.material import Material
+from beholder.training.learned import Learned
 
 
-def with_note_of_seen(material: Material, marks: Collection[str], start: str) -> Material:
-    """The material, with a note where images that it is measured on were seen before.
+def with_note_of_seen(learned: Learned, marks: Collection[str], start: str) -> Learned:
+    """What was learned, with a note where images that it is measured on were seen before.
 
     Args:
-        material: of a training.
-        marks: of the images that its start was fitted on, as `fitting_mark` makes them.
+        learned: by a training.
+        marks: of the images that its start was made with, as `fitting_mark` makes them.
         start: what that is, in words.
     """
-    if not marks:
-        return material
-    measured = material.tested if material.tested.any() else material.folds >= 0
+    material = learned.material
+    measured = material.tested if material.tested.any() else learned.calibrating
     samples = [material.dataset.samples[row] for row in np.flatnonzero(measured)]
-    seen = sum(fitting_mark(sample.digest or "") in marks for sample in samples)
+    seen = sum(fitting_mark(sample.digest or "") in marks for sample in samples) if marks else 0
     if not seen:
-        return material
+        return learned
     note = (
-        f"{start} had been fitted on {seen:,} of the {len(samples):,} images that are measured on: "
-        "expect less on new ones"
+        f"{start} was made with {seen:,} of the {len(samples):,} images that are measured on: expect less on new ones"
     )
-    return replace(material, dataset=material.dataset.with_notes(note))
+    return replace(learned, material=replace(material, dataset=material.dataset.with_notes(note)))

@@ -112,8 +112,8 @@ def test_a_later_run_starts_from_the_weights_of_an_earlier_one(run: Run, many: P
     first, loss = (json.loads((one.folder / "curve.json").read_text())[0]["loss"] for one in (run, after))
     assert loss < 0.8 * first
     assert any("fine-tuned from weights of an earlier run" in note for note in read_card(after.model).provenance.notes)
-    known = [note for note in after.evaluation.notes if "had been fitted on" in note]
-    assert len(known) == 1 and known[0].startswith("weights.safetensors had been fitted on ")
+    known = [note for note in after.evaluation.notes if "was made with" in note]
+    assert len(known) == 1 and known[0].startswith("weights.safetensors was made with ")
     assert set(read_card(after.model).provenance.fitted_on or ()) == set(
         read_card(run.model).provenance.fitted_on or ()
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from beholder.training.networks.plan import Plan
 from beholder.training.networks.preparing import SHEET, Work
 from beholder.training.networks.turns import Done
 from beholder.training.networks.weights import marks_of, weights_bytes
+from beholder.training.seen import with_note_of_seen
 from beholder.training.trained import Answers, Trained, refuse_difference, refuse_other_answers
 from beholder.zoo import DEFAULT_MODEL, find
 
@@ -44,7 +46,10 @@ def finish(done: Done, name: str) -> Trained:
         InvalidModel: the network cannot be exported, or the file does not answer as it does.
     """
     work, learned, fitted = done.work, done.learned, done.fitted
-    plan, material = work.plan, learned.material
+    plan = work.plan
+    if plan.weights_file is not None:
+        learned = with_note_of_seen(learned, marks_of(plan.weights_file), Path(plan.weights_file).name)
+    material = learned.material
     started = time.perf_counter()
     work.tell("exporting", 0, 1)
     graph = export_network(fitted.recognizer, plan.geometry.size_hw, learned.confidence, done.prototypes)

@@ -66,8 +66,11 @@ class Keeper:
         started = time.monotonic()
         data = io.BytesIO()
         torch.save(dict(state), data)
-        with write_atomic(self.folder / f"{name}.pt", overwrite=True) as stream:
-            stream.write(data.getbuffer())
+        try:
+            with write_atomic(self.folder / f"{name}.pt", overwrite=True) as stream:
+                stream.write(data.getbuffer())
+        except OutputFailed as error:
+            raise OutputFailed(f"{error}; make room there, and give the same command again: it goes on") from error
         self._saved = time.monotonic()
         self._pause = max(_LEAST_SECONDS, (self._saved - started) / _SHARE)
 

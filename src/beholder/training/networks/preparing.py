@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -33,9 +32,8 @@ from beholder.training.networks.network import Network, build
 from beholder.training.networks.pixels import Pixels, SelectedPixels, StoredPixels, pixels_of
 from beholder.training.networks.plan import Plan, plan_for
 from beholder.training.networks.sheet import contact_sheet
-from beholder.training.networks.weights import load_weights, marks_of
+from beholder.training.networks.weights import load_weights
 from beholder.training.recipe import Recipe
-from beholder.training.seen import with_note_of_seen
 
 SHEET: Final = "augmentations.jpg"
 
@@ -86,15 +84,13 @@ def prepare(
         tell("trying whether it can be exported", 0, 1)
         require_exportable(recognizer_of(plan, network), plan.geometry.size_hw)
     material, pixels = decoded(material, plan, tell, say)
-    if plan.weights_file is not None:
-        material = with_note_of_seen(material, marks_of(plan.weights_file), Path(plan.weights_file).name)
     keeper = Keeper(unfinished_folder(version, recipe.to_toml(), name, *_makers(plan, material)))
     if any(keeper.folder.glob("**/checkpoint.pt")):
         say("an unfinished training of the same images by the same recipe was found: it goes on where it was")
     sheet = sheet_of(material, pixels, plan, network)
     with write_atomic(keeper.folder / SHEET, overwrite=True) as stream:
         stream.write(sheet)
-    say(f"what the network will see: {keeper.folder / SHEET}")
+    say(f"what the network will see: {keeper.folder / SHEET}, which the run keeps when it is done")
     return Work(plan, material, pixels, version, keeper, sheet, notes, tell, say)
 
 
