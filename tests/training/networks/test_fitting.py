@@ -179,6 +179,7 @@ def test_a_mixed_image_counts_by_the_weights_of_both(tmp_path: Path) -> None:
     loss = alone.descend_within_memory(0, batch, plan.spec.size)
     mixed = [float(seen[0][2]), float(seen[0][3])]  # mixup takes the one before into each
     assert min(mixed) - 1e-4 <= loss <= max(mixed) + 1e-4 and loss > 0
+    assert abs(loss - mixed[0]) > 1e-3 < abs(loss - mixed[1]), "neither image alone"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,15 +52,7 @@ def read_json(path: Path) -> Any:
     Raises:
         UsageError: see `read_bytes`; or it is not JSON, nested too deeply, or holds a number that is too large.
     """
-    text = _text(path)
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}: is damaged: it is not JSON: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: is damaged: {_why(error)}") from None
-    _require_bounded(values, path)
-    return values
+    return _read(path, json.loads, "JSON")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -68,11 +61,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: see `read_bytes`; or it is not TOML, nested too deeply, or holds a number that is too large.
     """
+    values: dict[str, Any] = _read(path, tomllib.loads, "TOML")
+    return values
+
+
+def _read(path: Path, parse: Callable[[str], Any], form: str) -> Any:
     text = _text(path)
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: is damaged: {error}") from None
+        values = parse(text)
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: is damaged: it is not {form}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: is damaged: {_why(error)}") from None
     _require_bounded(values, path)
